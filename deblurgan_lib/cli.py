@@ -1,0 +1,147 @@
+"""The command line: `deblurgan train`, `deblurgan evaluate`, `deblurgan deblur`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import __version__, course, profiles, recipes
+from .errors import CourseError
+
+
+def _train(args) -> int:
+    data = course.data_folder(args.data)
+    with course.quiet_import():
+        from . import training
+    name = args.run_name or f"{args.recipe}-{Path(data).name}"
+    run = training.train(
+        name,
+        data,
+        course.runs_folder(),
+        recipe=args.recipe,
+        profile=args.profile,
+        epochs=args.epochs,
+        seed=args.seed,
+    )
+    _print_scores(run.report)
+    print(f"Everything is in {run.folder}.")
+    return 0
+
+
+def _evaluate(args) -> int:
+    from .datasets.pairs import find_pairs
+
+    folder = course.data_folder(args.data)
+    pairs = find_pairs(folder / "test" if (folder / "test").is_dir() else folder)
+    with course.quiet_import():
+        from . import evaluation, restore
+    generator = restore.load(args.weights, course.runs_folder())
+    report = evaluation.evaluate(lambda photo: restore.restore(generator, photo), pairs)
+    _print_scores(report)
+    return 0
+
+
+def _print_scores(report: dict) -> None:
+    def number(value, digits):
+        return "equal" if value is None else f"{value:.{digits}f}"
+
+    print(f"{report['n_images']} photographs; {report['protocol']}.")
+    print(f"{'':10}{'PSNR':>8}{'SSIM':>8}")
+    for row in ("blurred", "restored"):
+        psnr, ssim = report[f"psnr_{row}"], report[f"ssim_{row}"]
+        print(f"{row:10}{number(psnr, 2):>8}{number(ssim, 4):>8}")
+
+
+def _photos_to_deblur(arguments: list[str], output: Path) -> dict[Path, Path]:
+    """From each photo asked for to the file that will hold its restoration."""
+    from .datasets.photos import list_photos
+
+    photos = []
+    for argument in map(Path, arguments):
+        found = list_photos(argument) if argument.is_dir() else [argument]
+        if not found:
+            raise CourseError(f"There are no photos in {argument}.")
+        photos += found
+    targets = {}
+    for photo in photos:
+        target = output / f"{photo.stem}.png"
+        if target in targets.values():
+            raise CourseError(
+                f"Two photos would both become {target}; restore them into different folders."
+            )
+        if target.exists() and photo.exists() and target.samefile(photo):
+            raise CourseError(f"{photo} would overwrite itself; choose another output folder.")
+        targets[photo] = target
+    return targets
+
+
+def _deblur(args) -> int:
+    from .datasets.photos import read_photo, write_photo
+
+    output = Path(args.output)
+    targets = _photos_to_deblur(args.photos, output)
+    with course.quiet_import():
+        from . import restore
+    generator = restore.load(args.weights, course.runs_folder())
+    output.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for photo, target in targets.items():
+        try:
+            write_photo(target, restore.restore(generator, read_photo(photo)))
+            print(f"{photo} -> {target}")
+        except CourseError as error:
+            failed += 1
+            print(f"deblurgan: {error}", file=sys.stderr)
+    if failed:
+        print(f"deblurgan: {failed} of {len(targets)} photos were not restored.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deblurgan", description="Train a DeblurGAN, score it, and deblur photographs with it."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a generator, or continue an interrupted run")
+    train.add_argument("--recipe", default="course", help=", ".join(recipes.RECIPES))
+    train.add_argument("--profile", default="auto", help=", ".join(["auto", *profiles.PROFILES]))
+    train.add_argument("--data", default="sample", help="'sample', or a folder with train and test")
+    train.add_argument("--run-name", help="folder below runs/ (default: RECIPE-DATA)")
+    train.add_argument("--epochs", type=int, default=0, help="default: the profile's")
+    train.add_argument("--seed", type=int, default=0)
+    train.set_defaults(do=_train)
+
+    weights = {"required": True, "help": "a generator.keras, or the name of a run"}
+    evaluate = commands.add_parser("evaluate", help="score a generator on pairs")
+    evaluate.add_argument("--data", default="sample", help="a data set, or a folder with A and B")
+    evaluate.add_argument("--weights", **weights)
+    evaluate.set_defaults(do=_evaluate)
+
+    deblur = commands.add_parser("deblur", help="restore photographs")
+    deblur.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
+    deblur.add_argument("--weights", **weights)
+    deblur.add_argument("-o", "--output", required=True, metavar="FOLDER")
+    deblur.set_defaults(do=_deblur)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 if everything asked for was done, 1 if something was not, 130 if interrupted.
+    """
+    args = _parser().parse_args(arguments)
+    try:
+        return args.do(args)
+    except CourseError as error:
+        print(f"deblurgan: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        name = f" {error.filename}" if error.filename else ""
+        print(f"deblurgan: {error.strerror or error}{name}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("deblurgan: interrupted; the same command continues a training.", file=sys.stderr)
+        return 130

@@ -1,0 +1,87 @@
+"""The start of every lesson: where are we, what machine is this, how large will runs be."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import profiles
+from .datasets import sample
+from .errors import CourseError
+
+
+def home() -> Path:
+    """The course's folder: the checkout that this library is in, or else the working folder."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+def runs_folder() -> Path:
+    """Where training runs are kept: `DEBLURGAN_RUNS` if it is set (on Colab: Drive), or `runs/`."""
+    return Path(os.environ.get("DEBLURGAN_RUNS") or home() / "runs")
+
+
+def data_folder(data: str) -> Path:
+    """A data set from its name or its path; `"sample"` is made if it is not there yet.
+
+    Raises:
+        CourseError: there is no such folder.
+    """
+    if data == "sample":
+        return sample.make_sample(home() / "data" / "sample")
+    for folder in (Path(data), home() / "data" / data):
+        if folder.is_dir():
+            return folder
+    raise CourseError(
+        f"There is no data folder {data!r}, neither here nor in data/; "
+        "'sample' is always there, data/README.md tells how to get GOPRO."
+    )
+
+
+@contextlib.contextmanager
+def quiet_import():
+    """Hold back the lines about drivers that TensorFlow's C++ part writes while it loads."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a lesson has to work with: the profile's name and sizes, and the device."""
+
+    profile: str
+    sizes: profiles.Profile
+    device: str
+
+
+def start(profile: str = "auto") -> Machine:
+    """Look at the machine, choose the profile, and say both.
+
+    Args:
+        profile: see `profiles.choose`.
+    """
+    with quiet_import():
+        import keras
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+    name = profiles.choose(profile, gpu=bool(gpus))
+    sizes = profiles.PROFILES[name]
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    names = [detail.get("device_name", "GPU") for detail in details]
+    device = ", ".join(names) if names else f"{os.cpu_count()} CPU cores, no GPU"
+    print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, on {device}.")
+    print(
+        f"Profile {name!r}: {sizes.batch} crops of {sizes.crop}x{sizes.crop} a step, "
+        f"{sizes.epochs} epochs of {sizes.steps_per_epoch} steps."
+    )
+    if not gpus and name in ("colab", "full"):
+        print("This profile needs a GPU; on this machine it would take weeks.")
+    return Machine(name, sizes, device)

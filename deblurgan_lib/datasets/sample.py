@@ -1,0 +1,92 @@
+"""The data set that is there without a download.
+
+Photographs that ship inside scikit-image, blurred with seeded camera shake. The held-out
+photographs are other photographs, not other crops of the same ones.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import skimage
+
+from .. import blur
+from .photos import read_photo, write_photo
+
+# All are public domain or CC0 (see data/README.md for authors and sources).
+PHOTOS = {
+    "train": (
+        "astronaut.png",
+        "brick.png",
+        "camera.png",
+        "coins.png",
+        "grass.png",
+        "gravel.png",
+        "motorcycle_left.png",
+        "rocket.jpg",
+    ),
+    "test": ("chelsea.png", "coffee.png"),
+}
+SHAKES = {"train": 6, "test": 6}  # Blurred versions of each photograph.
+SEEDS = {"train": 1, "test": 2}
+
+
+def _expected() -> dict:
+    """What a complete set was made from; another answer on disk means it must be made again."""
+    return {"photos": {k: list(v) for k, v in PHOTOS.items()}, "shakes": SHAKES, "seeds": SEEDS}
+
+
+def _names(split: str) -> list[tuple[str, str]]:
+    """(photograph, stem of the pair) for every pair of a split, in the order of its kernels."""
+    return [
+        (photo, f"{Path(photo).stem}_{shake}")
+        for photo in PHOTOS[split]
+        for shake in range(SHAKES[split])
+    ]
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether `folder` holds the whole sample set as this version of the code makes it."""
+    try:
+        made_from = json.loads((folder / "sample.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return made_from == _expected() and all(
+        (folder / split / side / f"{stem}.png").is_file()
+        for split in PHOTOS
+        for _, stem in _names(split)
+        for side in "AB"
+    )
+
+
+def make_sample(folder: Path) -> Path:
+    """Make the sample set, unless it is there and complete.
+
+    Args:
+        folder: gets `train/A`, `train/B`, `test/A`, `test/B` with 8-bit PNG and `sample.json`.
+
+    Returns:
+        `folder`.
+    """
+    folder = Path(folder)
+    if is_complete(folder):
+        return folder
+    source = Path(skimage.__file__).parent / "data"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sample-") as beside:
+        made = Path(beside) / "sample"
+        for split in PHOTOS:
+            names = _names(split)
+            psfs = blur.random_psfs(len(names), seed=SEEDS[split])
+            for side in "AB":
+                (made / split / side).mkdir(parents=True)
+            for (photo, stem), psf in zip(names, psfs, strict=True):
+                sharp = read_photo(source / photo)
+                write_photo(made / split / "A" / f"{stem}.png", blur.blur(sharp, psf))
+                write_photo(made / split / "B" / f"{stem}.png", sharp)
+        (made / "sample.json").write_text(json.dumps(_expected(), indent=1) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(made, folder)
+    return folder

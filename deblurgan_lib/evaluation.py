@@ -1,0 +1,87 @@
+"""How good a restoration is: PSNR and SSIM, always beside the blurred input's own score."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from .datasets.pairs import Pair
+from .datasets.photos import read_photo
+from .errors import CourseError
+
+PROTOCOL = (
+    "whole photographs at their own size, 8-bit RGB after rounding; mean over photographs of "
+    "PSNR (dB, peak 255, all channels together) and SSIM (Gaussian window 11x11, sigma 1.5, "
+    "each channel by itself, then their mean)"
+)
+
+
+def psnr(sharp: np.ndarray, photo: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB of two uint8 (H, W, 3); infinite if they are equal."""
+    if np.array_equal(sharp, photo):
+        return math.inf
+    return float(peak_signal_noise_ratio(sharp, photo, data_range=255))
+
+
+def ssim(sharp: np.ndarray, photo: np.ndarray) -> float:
+    """Structural similarity (Wang et al. 2004) of two uint8 (H, W, 3), at most 1.
+
+    Raises:
+        CourseError: the photographs are smaller than the 11x11 window.
+    """
+    if min(sharp.shape[:2]) < 11:
+        height, width = sharp.shape[:2]
+        raise CourseError(f"SSIM needs at least 11x11 pixels; this photo has {width}x{height}.")
+    return float(
+        structural_similarity(
+            sharp,
+            photo,
+            data_range=255,
+            channel_axis=2,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
+def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> dict:
+    """Score a way to restore photographs.
+
+    Args:
+        restore: uint8 (H, W, 3) blurred to uint8 (H, W, 3) restored.
+        pairs: what to score it on.
+
+    Returns:
+        Means `psnr_blurred`, `psnr_restored`, `ssim_blurred`, `ssim_restored`; `n_images`,
+        `protocol`, and `photos` with the scores of each. A mean is None where a photo equals its
+        sharp partner exactly, because its PSNR is infinite.
+    """
+    photos = []
+    for pair in pairs:
+        blurred, sharp = read_photo(pair.blurred), read_photo(pair.sharp)
+        restored = restore(blurred)
+        photos.append(
+            {
+                "photo": Path(pair.blurred).stem,
+                "psnr_blurred": psnr(sharp, blurred),
+                "psnr_restored": psnr(sharp, restored),
+                "ssim_blurred": ssim(sharp, blurred),
+                "ssim_restored": ssim(sharp, restored),
+            }
+        )
+    scores = [key for key in photos[0] if key != "photo"]
+    means = {key: float(np.mean([photo[key] for photo in photos])) for key in scores}
+    report = {**means, "n_images": len(photos), "protocol": PROTOCOL, "photos": photos}
+    return _without_infinity(report)
+
+
+def _without_infinity(value):
+    """JSON has no infinity; None says that there is no finite number."""
+    if isinstance(value, dict):
+        return {key: _without_infinity(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_infinity(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

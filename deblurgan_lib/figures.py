@@ -1,0 +1,134 @@
+"""The course's figures: one style, no global state, alt text for every one.
+
+They are `matplotlib` figures made without `pyplot`, so that making one never opens a window and
+the same code serves notebooks, scripts and tests.
+"""
+
+import io
+
+import numpy as np
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which readers with a colour vision deficiency can tell apart.
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#666666",
+)
+
+
+def image_bytes(fig: Figure, kind: str) -> bytes:
+    """The figure as `"png"` (diagrams) or `"jpeg"` (photographs, a tenth of the size)."""
+    buffer = io.BytesIO()
+    options = {"pil_kwargs": {"quality": 85}} if kind == "jpeg" else {}
+    fig.savefig(buffer, format=kind, dpi=110, **options)
+    return buffer.getvalue()
+
+
+def show(fig: Figure, alt: str, kind: str = "png", handle=None):
+    """Display a figure in a notebook.
+
+    Args:
+        fig: the figure.
+        alt: what it shows, in one sentence, for those who cannot see it.
+        kind: `"png"` or `"jpeg"`.
+        handle: what an earlier `show` returned, to replace that picture.
+
+    Returns:
+        A handle for a later `show`.
+    """
+    image = Image(data=image_bytes(fig, kind), format=kind, alt=alt)
+    if handle is None:
+        return display(image, display_id=True)
+    handle.update(image)
+    return handle
+
+
+def photo_grid(rows: list[dict[str, np.ndarray]], inches: float = 3.4) -> Figure:
+    """Photographs side by side, each row on one scale.
+
+    Args:
+        rows: for each row a dict from title to uint8 (H, W, 3).
+        inches: width of one photograph.
+    """
+    columns = max(len(row) for row in rows)
+    heights = [max(p.shape[0] / p.shape[1] for p in row.values()) for row in rows]
+    title = 0.35
+    fig = Figure((inches * columns, inches * sum(heights) + title * len(rows)), layout="tight")
+    axes = fig.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
+    for line, row in zip(axes, rows, strict=True):
+        for ax in line:
+            ax.axis("off")
+        for ax, (name, photo) in zip(line, row.items(), strict=False):
+            ax.imshow(photo, interpolation="nearest", vmin=0, vmax=255)
+            ax.set_title(name, fontsize=10)
+    return fig
+
+
+def before_after(blurred, restored, sharp, scores=("", "")) -> Figure:
+    """Blurred, restored and sharp, whole and enlarged where the photograph has most detail.
+
+    Args:
+        blurred, restored, sharp: uint8 (H, W, 3).
+        scores: what to write beside "blurred" and "restored", for instance their PSNR.
+    """
+    top, left, size = _busiest_square(sharp)
+    whole = {
+        f"blurred {scores[0]}".strip(): blurred,
+        f"restored {scores[1]}".strip(): restored,
+        "sharp": sharp,
+    }
+    detail = slice(top, top + size), slice(left, left + size)
+    return photo_grid([whole, {f"{k.split()[0]}, detail": v[detail] for k, v in whole.items()}])
+
+
+def _busiest_square(photo):
+    """The square, a third of the photograph's shorter side, with the largest mean gradient."""
+    size = max(min(photo.shape[:2]) // 3, 1)
+    grey = photo.mean(axis=2)
+    steps = np.abs(np.diff(grey, axis=0, append=0)) + np.abs(np.diff(grey, axis=1, append=0))
+    total = np.pad(steps[:-1, :-1], ((1, 1), (1, 1))).cumsum(0).cumsum(1)
+    if min(total.shape) <= size:
+        return 0, 0, size
+    sums = total[size:, size:] - total[:-size, size:] - total[size:, :-size] + total[:-size, :-size]
+    top, left = np.unravel_index(sums.argmax(), sums.shape)
+    return int(top), int(left), size
+
+
+def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> Figure:
+    """What a run has measured so far: validation PSNR, the generator's terms, the critic.
+
+    Args:
+        metrics: one dict an epoch, as `metrics.csv` has them.
+        psnr_blurred: the score of doing nothing, drawn as a line.
+    """
+    fig = Figure((10.2, 2.9), layout="tight")
+    score, terms, critic = fig.subplots(1, 3)
+    epochs = [int(row["epoch"]) + 1 for row in metrics]
+
+    def line(ax, key, colour, mark, label=None):
+        values = [row[key] for row in metrics]
+        if any(values):
+            ax.plot(epochs, values, color=colour, marker=mark, markersize=3, label=label or key)
+
+    line(score, "val_psnr", BLUE, "o", "restored")
+    if psnr_blurred is not None:
+        score.axhline(psnr_blurred, color=GREY, linestyle="--", label="blurred input")
+    score.set_title("PSNR of held-out photos (dB)", fontsize=10)
+    line(terms, "pixel", ORANGE, "o")
+    terms.set_title("pixel loss (L1)", fontsize=10)
+    line(critic, "critic", RED, "o", "D(fake) - D(real)")
+    line(critic, "penalty", PURPLE, "s", "gradient penalty")
+    critic.set_title("critic", fontsize=10)
+    for ax in (score, terms, critic):
+        ax.set_xlabel("epoch")
+        ax.grid(alpha=0.3)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(fontsize=8)
+        else:
+            ax.text(0.5, 0.5, "not in use yet", ha="center", transform=ax.transAxes, color=GREY)
+    return fig

@@ -1,0 +1,58 @@
+"""The two critics: a picture in, a judgement out."""
+
+import keras
+from keras import layers
+
+from .layers import NORMS, check_choice, normalised, weights
+
+
+def patch_critic(width=64, strided=3, norm="instance"):
+    """The patch critic of pix2pix (Isola et al. 2017) and DeblurGAN: a map of scores, no sigmoid.
+
+    With `strided=3` each score looks at a 70x70 pixel patch.
+
+    Args:
+        width: channels after the first convolution; they double up to eight times as many.
+        strided: number of 4x4 convolutions with stride 2; two more with stride 1 follow.
+        norm: `"instance"` (paper) or `"none"` (course: the gradient penalty is a statement about
+            single pictures, and a norm over a batch would mix them).
+
+    Returns:
+        A `keras.Model`, float32 (B, H, W, 3) in [-1, 1] to float32 (B, H', W', 1), unbounded.
+    """
+    check_choice("norm", norm, NORMS)
+    picture = keras.Input((None, None, 3), name="picture")
+    x = picture
+    for layer in range(strided + 1):
+        stride = 2 if layer < strided else 1
+        norm_here = "none" if layer == 0 else norm
+        x = layers.Conv2D(width * min(2**layer, 8), 4, stride, "same", **weights(norm_here))(x)
+        x = layers.LeakyReLU(0.2)(normalised(x, norm_here))
+    # Differences of scores are all that counts, so a bias on the score could not learn anything.
+    score = layers.Conv2D(1, 4, padding="same", use_bias=False, dtype="float32", name="score")(x)
+    return keras.Model(picture, score, name="patch_critic")
+
+
+def tutorial_critic(size, width=64):
+    """The article's critic, with its two faults: one number for the whole picture, and a sigmoid.
+
+    The dense layer binds it to one picture size, and the sigmoid keeps its score in [0, 1], so as
+    a Wasserstein critic it saturates (lesson 04).
+
+    Args:
+        size: height and width of the pictures in pixels.
+        width: channels after the first convolution.
+
+    Returns:
+        A `keras.Model`, float32 (B, size, size, 3) in [-1, 1] to float32 (B, 1) in [0, 1].
+    """
+    picture = keras.Input((size, size, 3), name="picture")
+    x = layers.Conv2D(width, 4, 2, "same")(picture)
+    x = layers.LeakyReLU(0.2)(x)
+    for channels, stride in ((1, 2), (2, 2), (4, 2), (8, 1)):
+        x = layers.Conv2D(width * channels, 4, stride, "same", use_bias=False)(x)
+        x = layers.LeakyReLU(0.2)(layers.BatchNormalization()(x))
+    x = layers.Flatten()(layers.Conv2D(1, 4, padding="same")(x))
+    x = layers.Dense(1024, activation="tanh", dtype="float32")(x)
+    score = layers.Dense(1, activation="sigmoid", dtype="float32", name="score")(x)
+    return keras.Model(picture, score, name="tutorial_critic")

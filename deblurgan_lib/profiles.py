@@ -1,0 +1,81 @@
+"""How large a run is: one table of sizes.
+
+A profile says how much is computed, a recipe (`recipes.py`) says what. The networks of all
+recipes take their width and depth from here, so that runs of one profile can be compared.
+"""
+
+import os
+from dataclasses import dataclass
+
+from .errors import CourseError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of one run.
+
+    Args:
+        width: generator channels at full resolution; the residual blocks have four times as many.
+        blocks: residual blocks of the generator.
+        critic_width: channels of the critic's first convolution.
+        crop: height and width of a training crop, pixels of the original photograph.
+        batch: crops in a step.
+        epochs: number of epochs; validation, checkpoint and picture come after each.
+        steps_per_epoch: training steps in an epoch.
+        validation_photos: photographs scored after each epoch, spread evenly over the test set.
+        offline: take the perceptual network from an installed package instead of downloading
+            ImageNet weights.
+    """
+
+    width: int
+    blocks: int
+    critic_width: int
+    crop: int
+    batch: int
+    epochs: int
+    steps_per_epoch: int
+    validation_photos: int
+    offline: bool
+
+
+PROFILES = {
+    # For the course's own tests: every line of a run, seconds, no quality.
+    "smoke": Profile(
+        width=8, blocks=2, critic_width=8, crop=64, batch=2,
+        epochs=4, steps_per_epoch=4, validation_photos=2, offline=True,
+    ),
+    # Two CPU cores, minutes.
+    "sample": Profile(
+        width=16, blocks=8, critic_width=32, crop=128, batch=8,
+        epochs=24, steps_per_epoch=96, validation_photos=6, offline=True,
+    ),
+    # One 16 GB GPU, hours.
+    "colab": Profile(
+        width=32, blocks=9, critic_width=64, crop=256, batch=8,
+        epochs=100, steps_per_epoch=500, validation_photos=11, offline=False,
+    ),
+    # The paper's sizes and length: 300 passes over GOPRO's 2,103 training pairs, one at a time.
+    "full": Profile(
+        width=64, blocks=9, critic_width=64, crop=256, batch=1,
+        epochs=300, steps_per_epoch=2103, validation_photos=33, offline=False,
+    ),
+}  # fmt: skip
+
+
+def choose(name: str, gpu: bool) -> str:
+    """The name of a profile; `"auto"` becomes one that suits the machine.
+
+    Args:
+        name: a key of `PROFILES`, or `"auto"`: the environment variable `DEBLURGAN_PROFILE` if it
+            is set, else `"colab"` with a GPU and `"sample"` without.
+        gpu: whether a GPU is there.
+
+    Raises:
+        CourseError: no such profile.
+    """
+    if name == "auto":
+        name = os.environ.get("DEBLURGAN_PROFILE") or ("colab" if gpu else "sample")
+    if name not in PROFILES:
+        known = ", ".join(["auto", *PROFILES])
+        raise CourseError(f"There is no profile {name!r}; choose one of {known}.")
+    return name

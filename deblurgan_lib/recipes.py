@@ -1,0 +1,99 @@
+"""What a run computes: one table of everything in which the three recipes differ.
+
+`tutorial` is the Keras article of 2018 as printed, faults included; `paper` is DeblurGAN
+(Kupyn et al., CVPR 2018, arXiv 1711.07064) as its authors' code trains it; `course` is ours.
+Sizes are not here but in `profiles.py`.
+"""
+
+from dataclasses import dataclass
+
+from .errors import CourseError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train a DeblurGAN.
+
+    Args:
+        stem, norm, upsampling, skip, dropout: see `models.resnet_generator`.
+        critic: `"patch"` or `"tutorial"`.
+        critic_norm: normalisation inside the patch critic.
+        critic_steps: critic updates before each generator update.
+        gradient_penalty: weight of the penalty, 0 for none.
+        fakes_from_inference: show the critic pictures from the generator in inference mode (batch
+            statistics and dropout off), as the article does, and not those it is graded on.
+        features: `"vgg16"` or `"vgg19"`, the network of the perceptual loss.
+        layer: the VGG layer whose output is compared.
+        before_relu: compare the layer's output before its ReLU.
+        preprocess: give VGG the range it was trained on (BGR, 0 to 255, mean subtracted).
+        pixel, perceptual, adversarial: weights of the generator's three loss terms.
+        warmup: share of the epochs that train with the pixel term alone before the rest is on.
+        learning_rate: Adam's, for both networks, at the start.
+        beta_1: Adam's first-moment decay.
+        decay: `"constant"`; `"linear"`: constant for half of the steps, then down to 0;
+            `"cosine"`: a half cosine down to 0.
+        averaging: momentum of the moving average of the generator's weights, 0 for none; the
+            averaged weights are the ones that are scored and saved.
+    """
+
+    stem: str
+    norm: str
+    upsampling: str
+    skip: str
+    dropout: float
+    critic: str
+    critic_norm: str
+    critic_steps: int
+    gradient_penalty: float
+    fakes_from_inference: bool
+    features: str
+    layer: str
+    before_relu: bool
+    preprocess: bool
+    pixel: float
+    perceptual: float
+    adversarial: float
+    warmup: float
+    learning_rate: float
+    beta_1: float
+    decay: str
+    averaging: float
+
+
+RECIPES = {
+    "tutorial": Recipe(
+        stem="conv", norm="batch", upsampling="transposed", skip="half_sum", dropout=0.5,
+        critic="tutorial", critic_norm="batch", critic_steps=5, gradient_penalty=0.0,
+        fakes_from_inference=True,
+        features="vgg16", layer="block3_conv3", before_relu=False, preprocess=False,
+        pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
+        learning_rate=1e-4, beta_1=0.9, decay="constant", averaging=0.0,
+    ),
+    "paper": Recipe(
+        stem="conv", norm="instance", upsampling="transposed", skip="clip", dropout=0.5,
+        critic="patch", critic_norm="instance", critic_steps=5, gradient_penalty=10.0,
+        fakes_from_inference=False,
+        features="vgg19", layer="block3_conv3", before_relu=True, preprocess=True,
+        pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
+        learning_rate=1e-4, beta_1=0.5, decay="linear", averaging=0.0,
+    ),
+    "course": Recipe(
+        stem="fold", norm="none", upsampling="resize", skip="residual", dropout=0.0,
+        critic="patch", critic_norm="none", critic_steps=1, gradient_penalty=10.0,
+        fakes_from_inference=False,
+        features="vgg16", layer="block3_conv3", before_relu=False, preprocess=True,
+        pixel=1.0, perceptual=0.05, adversarial=1e-3, warmup=0.9,
+        learning_rate=5e-4, beta_1=0.9, decay="cosine", averaging=0.99,
+    ),
+}  # fmt: skip
+
+
+def choose(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        CourseError: no such recipe.
+    """
+    if name not in RECIPES:
+        raise CourseError(f"There is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name]

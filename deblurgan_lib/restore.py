@@ -1,0 +1,70 @@
+"""A generator and a photo of any size in, the restored photo out."""
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from .datasets.pipeline import to_float, to_uint8
+from .errors import CourseError
+
+
+def find_weights(weights: str | Path, runs: Path) -> Path:
+    """The file of a trained generator, from its path or from the name of the run that made it.
+
+    Raises:
+        CourseError: there is neither such a file nor such a run.
+    """
+    if Path(weights).suffix == ".keras":
+        if not Path(weights).is_file():
+            raise CourseError(f"There is no file {weights}; check the path.")
+        return Path(weights)
+    if re.fullmatch(r"[\w.-]+", str(weights)):
+        of_run = Path(runs) / weights / "generator.keras"
+        if of_run.is_file():
+            return of_run
+    done = sorted(file.parent.name for file in Path(runs).glob("*/generator.keras"))
+    finished = f"finished runs: {', '.join(done)}" if done else "no run has finished yet"
+    raise CourseError(f"{weights} is neither a .keras file nor a run in {runs} ({finished}).")
+
+
+def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
+    """Load a trained generator, in Keras' safe mode.
+
+    Args:
+        weights: a `.keras` file, or the name of a run.
+        runs: the folder of the runs.
+
+    Raises:
+        CourseError: the file is missing, broken, or holds something other than a generator.
+    """
+    path = find_weights(weights, runs)
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Whatever is wrong with the file, Keras raises something else.
+        first_line = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no reason"
+        raise CourseError(
+            f"{path} could not be loaded as a generator ({first_line}); "
+            "it may be damaged: copy or train it again."
+        ) from None
+    shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
+    if shapes != ((None, None, None, 3),) * 2:
+        raise CourseError(
+            f"{path} holds the model {model.name!r}, which is not a generator: "
+            "it does not turn a picture of any size into one of the same size."
+        )
+    return model
+
+
+def restore(generator: keras.Model, photo: np.ndarray) -> np.ndarray:
+    """Restore a photograph.
+
+    Args:
+        generator: see `load`.
+        photo: uint8 (H, W, 3), any height and width.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    return to_uint8(generator.predict_on_batch(to_float(photo[None])))[0].numpy()

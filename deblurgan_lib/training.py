@@ -1,0 +1,424 @@
+"""One training run, from a data set to a folder with everything worth keeping.
+
+`runs/<name>/` holds `config.json` (what would repeat the run), `metrics.csv`, `logs/` for
+TensorBoard, `checkpoints/` (the last two), `generator.keras`, `report.json` and
+`before_after.png`. Starting a run again under the same name continues it.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import json
+import math
+import os
+import platform
+import re
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from . import evaluation, figures, models, profiles, recipes, restore
+from .datasets.pairs import Pair, find_pairs, spread
+from .datasets.photos import read_photo
+from .datasets.pipeline import training_batches, whole_photos
+from .datasets.sample import is_complete
+from .errors import CourseError
+from .gan import DeblurGAN
+from .losses import PerceptualLoss
+
+FRESH_BLUR = 0.5  # Share of crops whose blur is made anew, in the synthetic sample set.
+CHECKPOINTS_KEPT = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The folder of a training run; what it knows it reads from there."""
+
+    folder: Path
+
+    @property
+    def config(self) -> dict:
+        return json.loads((self.folder / "config.json").read_text())
+
+    @property
+    def report(self) -> dict:
+        return json.loads((self.folder / "report.json").read_text())
+
+    @property
+    def metrics(self) -> list[dict]:
+        """One dict of floats for each epoch so far."""
+        path = self.folder / "metrics.csv"
+        if not path.exists():
+            return []
+        with open(path, newline="") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """Oldest first; the number in the name is that of the epochs done."""
+        return sorted((self.folder / "checkpoints").glob("epoch-*.weights.h5"))
+
+    def generator(self) -> keras.Model:
+        """The trained generator, with its averaged weights."""
+        return restore.load(self.folder / "generator.keras")
+
+
+def _write_json(path: Path, value: dict) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(value, indent=1) + "\n")
+    os.replace(beside, path)
+
+
+# ---------------------------------------------------------------- what to compute, and how exactly
+
+
+def measure_precision() -> str:
+    """The fastest safe precision of this device: a Keras dtype policy.
+
+    GPUs say it by their compute capability. A CPU's flags do not, so a convolution is timed.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability")
+        if capability is None or capability < (7, 0):
+            return "float32"
+        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+    seconds = {}
+    for dtype in ("float32", "bfloat16"):
+        x = tf.ones((4, 32, 32, 64), dtype)
+        kernel = tf.ones((3, 3, 64, 64), dtype)
+        convolve = tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"))
+        times = []
+        for _ in range(12):
+            start = time.perf_counter()
+            convolve(x, kernel).numpy()
+            times.append(time.perf_counter() - start)
+        seconds[dtype] = np.median(times)
+    return "mixed_bfloat16" if seconds["float32"] > 1.3 * seconds["bfloat16"] else "float32"
+
+
+@contextlib.contextmanager
+def precision(policy: str):
+    """Inside the block, Keras builds and computes in this dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def build_generator(recipe: recipes.Recipe, profile: profiles.Profile) -> keras.Model:
+    return models.resnet_generator(
+        width=profile.width,
+        blocks=profile.blocks,
+        norm=recipe.norm,
+        upsampling=recipe.upsampling,
+        skip=recipe.skip,
+        dropout=recipe.dropout,
+        stem=recipe.stem,
+    )
+
+
+def build_critic(recipe: recipes.Recipe, profile: profiles.Profile) -> keras.Model:
+    if recipe.critic == "tutorial":
+        return models.tutorial_critic(profile.crop, profile.critic_width)
+    return models.patch_critic(profile.critic_width, norm=recipe.critic_norm)
+
+
+def feature_network_name(recipe: recipes.Recipe, profile: profiles.Profile) -> str:
+    """Which VGG the run compares features with; offline it is always the installed VGG16."""
+    return "vgg16-hed" if profile.offline else f"{recipe.features}-imagenet"
+
+
+@keras.saving.register_keras_serializable(package="deblurgan")
+class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """The paper's schedule: constant for the first half of the steps, then linearly down to 0."""
+
+    def __init__(self, initial_learning_rate, steps):
+        self.initial_learning_rate = initial_learning_rate
+        self.steps = steps
+
+    def __call__(self, step):
+        done = keras.ops.cast(step, "float32") / self.steps
+        return self.initial_learning_rate * keras.ops.clip(2.0 - 2.0 * done, 0.0, 1.0)
+
+    def get_config(self):
+        return {"initial_learning_rate": self.initial_learning_rate, "steps": self.steps}
+
+
+def build_optimizer(recipe: recipes.Recipe, steps: int, averaging: float = 0.0):
+    """Adam as the recipe wants it, for a run of `steps` updates of this network."""
+    rate = recipe.learning_rate
+    if recipe.decay == "linear":
+        rate = ConstantThenLinear(rate, steps)
+    elif recipe.decay == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    adam = keras.optimizers.Adam(
+        rate, beta_1=recipe.beta_1, use_ema=averaging > 0, ema_momentum=averaging or None
+    )
+    if keras.config.dtype_policy().name == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam
+
+
+def warmup_epochs(recipe: recipes.Recipe, epochs: int) -> int:
+    """How many of the epochs train with the pixel term alone; the last one never does."""
+    return min(round(recipe.warmup * epochs), epochs - 1)
+
+
+# ------------------------------------------------------------------------------- what may go wrong
+
+
+class StopWhenNotFinite(keras.callbacks.Callback):
+    """End the run at the first step whose losses are not finite, before anything is saved."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_train_batch_end(self, batch, logs=None):
+        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if broken:
+            kept = [path.name for path in self.run.checkpoints]
+            raise CourseError(
+                f"Training diverged: {', '.join(broken)} became infinite or not a number. "
+                f"The last good checkpoint is {kept[-1] if kept else 'none yet'}; train under "
+                "another name with a smaller learning rate."
+            )
+
+
+class SaveCheckpoint(keras.callbacks.Callback):
+    """After each epoch keep both networks, both optimisers and the averaged weights."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch, logs=None):
+        folder = self.run.folder / "checkpoints"
+        beside = folder / "saving.weights.h5"
+        try:
+            folder.mkdir(exist_ok=True)
+            self.model.save_weights(beside)
+            os.replace(beside, folder / f"epoch-{epoch + 1:05d}.weights.h5")
+        except (OSError, RuntimeError) as error:  # h5py reports a full disk as either.
+            beside.unlink(missing_ok=True)
+            raise CourseError(
+                f"The checkpoint of epoch {epoch + 1} could not be written to {folder} ({error}); "
+                "make room on the disk and start the run again, it continues from the one before."
+            ) from None
+        for old in self.run.checkpoints[:-CHECKPOINTS_KEPT]:
+            old.unlink()
+
+
+def _resume(run: Run, gan: DeblurGAN) -> int:
+    """Load the newest readable checkpoint into `gan`; returns the number of epochs it has done."""
+    for path in reversed(run.checkpoints):
+        try:
+            gan.load_weights(path)
+        except Exception as error:  # A damaged HDF5 file raises many things.
+            print(f"{path} is damaged and is left out ({type(error).__name__}).")
+            continue
+        return int(path.name.split("-")[1].split(".")[0])
+    return 0
+
+
+def _forget_after(run: Run, epoch: int) -> None:
+    """Drop the rows of epochs whose checkpoint never came to be; they are trained again."""
+    path = run.folder / "metrics.csv"
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) < epoch]
+    beside = path.with_name(".metrics.csv.part")
+    beside.write_text("".join(lines[:1] + kept))
+    os.replace(beside, path)
+
+
+def _begin(run: Run, config: dict) -> None:
+    """Make the folder, or check that this is the run that is in it."""
+    if not (run.folder / "config.json").exists():
+        run.folder.mkdir(parents=True, exist_ok=True)
+        _write_json(run.folder / "config.json", config)
+        return
+    before = run.config
+    differing = [
+        f"{key} was {before.get(key)!r} and is now {config[key]!r}"
+        for key in ("recipe", "profile", "data", "seed", "epochs", "precision")
+        if before.get(key) != config[key]
+    ]
+    if differing or before["recipe_values"] != config["recipe_values"]:
+        raise CourseError(
+            f"The run {run.folder.name} exists and is another one "
+            f"({'; '.join(differing) or 'its recipe has changed since'}); "
+            "choose another run name, or delete its folder."
+        )
+
+
+# --------------------------------------------------------------------------------------- the run
+
+
+def train(
+    run_name: str,
+    data: Path,
+    runs: Path,
+    recipe: str = "course",
+    profile: str = "auto",
+    epochs: int = 0,
+    seed: int = 0,
+    callbacks: tuple = (),
+    verbose: int = 2,
+) -> Run:
+    """Train a DeblurGAN, or continue a training that was interrupted.
+
+    Args:
+        run_name: folder of the run below `runs`; letters, digits, `.`, `_` and `-`.
+        data: a data set, see `datasets.pairs`.
+        runs: where runs are kept.
+        recipe: a name in `recipes.RECIPES`.
+        profile: a name in `profiles.PROFILES`, or `"auto"`.
+        epochs: number of epochs; 0 for the profile's.
+        seed: of the first weights and of the data; on one machine the same seed gives the same
+            run but for the order in which threads add (see README).
+        callbacks: further Keras callbacks.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        The finished run. A run that was finished before is returned as it is.
+
+    Raises:
+        CourseError: an argument does not fit, the data is not right, training diverged, or the
+            disk is full. What was in the run's folder stays.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_name):
+        raise CourseError(
+            f"The run name {run_name!r} may hold only letters, digits, '.', '_' and '-'; "
+            "where runs are kept is another argument."
+        )
+    gpus = tf.config.list_physical_devices("GPU")
+    profile = profiles.choose(profile, gpu=bool(gpus))
+    sizes = profiles.PROFILES[profile]
+    what = recipes.choose(recipe)
+    epochs = epochs or sizes.epochs
+    run, data = Run(Path(runs) / run_name), Path(data)
+    train_pairs = find_pairs(data / "train")
+    test_pairs = find_pairs(data / "test")
+    policy = run.config["precision"] if (run.folder / "config.json").exists() else None
+    config = {
+        "recipe": recipe,
+        "profile": profile,
+        "data": data.name,
+        "epochs": epochs,
+        "seed": seed,
+        "precision": policy or measure_precision(),
+        "features": feature_network_name(what, sizes),
+        "fresh_blur": FRESH_BLUR if is_complete(data) else 0.0,
+        "recipe_values": dataclasses.asdict(what),
+        "profile_values": dataclasses.asdict(sizes),
+        "pairs": {"train": len(train_pairs), "test": len(test_pairs)},
+        "device": gpus[0].name if gpus else f"CPU, {os.cpu_count()} cores",
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    _begin(run, config)
+    if (run.folder / "report.json").exists():
+        return run
+    with precision(config["precision"]):
+        gan = _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose)
+    _finish(run, what, sizes, gan, test_pairs)
+    return run
+
+
+def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) -> DeblurGAN:
+    keras.utils.set_random_seed(config["seed"])
+    epochs, warm = config["epochs"], warmup_epochs(what, config["epochs"])
+    steps = epochs * sizes.steps_per_epoch
+    perceptual = PerceptualLoss(
+        config["features"], what.layer, what.before_relu, what.preprocess
+    )
+    gan = DeblurGAN(
+        build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
+    )
+    optimizer = build_optimizer(what, steps, what.averaging)
+    critic_optimizer = build_optimizer(
+        what, (epochs - warm) * sizes.steps_per_epoch * what.critic_steps
+    )
+    warm_terms = {"pixel": 1.0}
+    full_terms = {
+        "pixel": what.pixel,
+        "perceptual": what.perceptual,
+        "adversarial": what.adversarial,
+        "critic_steps": what.critic_steps,
+        "gradient_penalty": what.gradient_penalty,
+        "fakes_from_inference": what.fakes_from_inference,
+    }
+    gan.compile(optimizer, critic_optimizer, **warm_terms)
+    done = _resume(run, gan)
+    _forget_after(run, done)
+    validation = whole_photos(spread(test_pairs, sizes.validation_photos))
+    for end, terms in ((warm, warm_terms), (epochs, full_terms)):
+        if end == 0 or done > end:
+            continue
+        gan.compile(optimizer, critic_optimizer, **terms)
+        if done < end:
+            _fit_phase(run, config, sizes, gan, train_pairs, validation, done, end, callbacks, verbose)
+            done = end
+        # Keras ends each `fit` with the averaged weights in place. A run that is resumed right here
+        # has the others, from its checkpoint, and must go on from the same ones.
+        gan.optimizer.finalize_variable_values(gan.generator.trainable_variables)
+    return gan
+
+
+def _fit_phase(run, config, sizes, gan, pairs, validation, done, end, callbacks, verbose) -> None:
+    batches = training_batches(
+        pairs,
+        sizes.crop,
+        sizes.batch,
+        config["seed"],
+        start_step=done * sizes.steps_per_epoch,
+        fresh_blur=config["fresh_blur"],
+    )
+    averaged = [keras.callbacks.SwapEMAWeights()] if config["recipe_values"]["averaging"] else []
+    gan.fit(
+        batches,
+        initial_epoch=done,
+        epochs=end,
+        steps_per_epoch=sizes.steps_per_epoch,
+        shuffle=False,  # The pipeline has done it.
+        validation_data=validation,
+        callbacks=[
+            StopWhenNotFinite(run),
+            *callbacks,  # Before the swap, so that they see the averaged weights when a test ends.
+            *averaged,
+            keras.callbacks.CSVLogger(run.folder / "metrics.csv", append=True),
+            keras.callbacks.TensorBoard(run.folder / "logs", write_graph=False),
+            SaveCheckpoint(run),
+        ],
+        verbose=verbose,
+    )
+
+
+def _finish(run: Run, what, sizes, gan: DeblurGAN, test_pairs: list[Pair]) -> None:
+    """Save the generator in float32, score it, picture it; the report comes last."""
+    generator = build_generator(what, sizes)
+    generator.set_weights(gan.generator.get_weights())
+    beside = run.folder / ".part.keras"
+    generator.save(beside)
+    os.replace(beside, run.folder / "generator.keras")
+    report = evaluation.evaluate(lambda photo: restore.restore(generator, photo), test_pairs)
+    pair = test_pairs[0]
+    blurred = read_photo(pair.blurred)
+    scores = [f"{report['photos'][0][key]:.2f} dB" for key in ("psnr_blurred", "psnr_restored")]
+    fig = figures.before_after(
+        blurred, restore.restore(generator, blurred), read_photo(pair.sharp), scores
+    )
+    (run.folder / "before_after.png").write_bytes(figures.image_bytes(fig, "png"))
+    _write_json(run.folder / "report.json", report)

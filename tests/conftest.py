@@ -1,0 +1,27 @@
+"""Small real things that several test files need."""
+
+import numpy as np
+import pytest
+from skimage import data as photographs
+
+from deblurgan_lib.datasets.photos import write_photo
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """A photograph, uint8 (200, 240, 3)."""
+    return photographs.astronaut()[:200, :240]
+
+
+@pytest.fixture
+def data_set(tmp_path, photo):
+    """A data set of two training pairs and two test pairs, 96x128 pixels each."""
+    folder = tmp_path / "tiny"
+    for split, offset in (("train", 0), ("test", 40)):
+        for i in range(2):
+            sharp = photo[offset + 5 * i :, offset:][:96, :128]
+            blurred = ((sharp.astype(int) + np.roll(sharp, 3, axis=1)) // 2).astype(np.uint8)
+            for side, pixels in (("A", blurred), ("B", sharp)):
+                (folder / split / side).mkdir(parents=True, exist_ok=True)
+                write_photo(folder / split / side / f"{split}_{i}.png", pixels)
+    return folder

@@ -1,0 +1,66 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from deblurgan_lib import evaluation
+from deblurgan_lib.datasets.pairs import find_pairs
+from deblurgan_lib.datasets.photos import read_photo
+from deblurgan_lib.errors import CourseError
+
+
+def test_psnr_of_known_cases():
+    black = np.zeros((20, 20, 3), np.uint8)
+    assert evaluation.psnr(black, black + 255) == pytest.approx(0)
+    assert evaluation.psnr(black, black + 1) == pytest.approx(20 * math.log10(255))
+    one_of_three = black.copy()
+    one_of_three[..., 0] = 30
+    assert evaluation.psnr(black, one_of_three) == pytest.approx(10 * math.log10(255**2 / 300))
+    assert evaluation.psnr(black, black) == math.inf
+
+
+def test_differences_do_not_wrap_around():
+    """The 8-bit difference of 0 and 255 is 1; a metric that forgets this scores noise at 28 dB."""
+    random = np.random.default_rng(0)
+    a, b = (random.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2))
+    assert evaluation.psnr(a, b) == pytest.approx(7.8, abs=0.2)
+
+
+def test_both_metrics_agree_with_scikit_image(photo):
+    other = np.roll(photo, 2, axis=1)
+    assert evaluation.psnr(photo, other) == peak_signal_noise_ratio(photo, other)
+    channels = [
+        structural_similarity(
+            photo[..., c], other[..., c], gaussian_weights=True, use_sample_covariance=False
+        )
+        for c in range(3)
+    ]
+    assert evaluation.ssim(photo, other) == pytest.approx(np.mean(channels))
+    assert evaluation.ssim(photo, photo) == pytest.approx(1)
+
+
+def test_ssim_of_a_photo_below_its_window_is_refused():
+    with pytest.raises(CourseError, match="5x10"):
+        evaluation.ssim(np.zeros((10, 5, 3), np.uint8), np.zeros((10, 5, 3), np.uint8))
+
+
+def test_the_report_puts_doing_nothing_beside_the_restoration(data_set):
+    pairs = find_pairs(data_set / "test")
+    report = evaluation.evaluate(lambda photo: photo, pairs)
+    assert report["n_images"] == 2
+    assert report["psnr_restored"] == report["psnr_blurred"]
+    assert report["ssim_restored"] == report["ssim_blurred"]
+    photos = [row["psnr_blurred"] for row in report["photos"]]
+    assert report["psnr_blurred"] == pytest.approx(np.mean(photos))
+    assert "11x11, sigma 1.5" in report["protocol"]
+
+
+def test_a_report_is_valid_json_even_for_a_perfect_restoration(data_set):
+    pairs = find_pairs(data_set / "test")
+    sharp = iter([read_photo(pair.sharp) for pair in pairs])
+    report = evaluation.evaluate(lambda photo: next(sharp), pairs)
+    assert report["psnr_restored"] is None
+    assert report["ssim_restored"] == pytest.approx(1)
+    json.dumps(report, allow_nan=False)

@@ -1,0 +1,141 @@
+"""What one training step does to each network, for all three recipes."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from deblurgan_lib import losses, profiles, recipes, training
+from deblurgan_lib.datasets.pipeline import to_uint8
+from deblurgan_lib.evaluation import psnr
+from deblurgan_lib.gan import DeblurGAN
+
+SIZES = dataclasses.replace(profiles.PROFILES["smoke"], width=4, critic_width=4)
+
+
+@pytest.fixture(scope="module")
+def perceptual():
+    return losses.PerceptualLoss("vgg16-random", "block1_conv2")
+
+
+@pytest.fixture(scope="module")
+def batch(photo):
+    """Two crops, and the same two with each pixel the mean of four neighbours."""
+    sharp = np.stack([photo[:64, :64], photo[100:164, 90:154]]).astype("float32") / 127.5 - 1
+    return sum(np.roll(sharp, shift, axis=2) for shift in range(4)) / 4, sharp
+
+
+def build(name, network, **terms):
+    recipe = recipes.RECIPES[name]
+    keras.utils.set_random_seed(0)
+    gan = DeblurGAN(
+        training.build_generator(recipe, SIZES), training.build_critic(recipe, SIZES), network
+    )
+    full = {"pixel": 1.0, "perceptual": 1.0, "adversarial": 1.0} | terms
+    gan.compile(
+        training.build_optimizer(recipe, 100, recipe.averaging),
+        training.build_optimizer(recipe, 100),
+        critic_steps=recipe.critic_steps,
+        gradient_penalty=recipe.gradient_penalty,
+        fakes_from_inference=recipe.fakes_from_inference,
+        **full,
+    )
+    return gan
+
+
+def values(weights):
+    return [weight.numpy() for weight in weights]
+
+
+def changed(before, weights):
+    return [not np.array_equal(b, w.numpy()) for b, w in zip(before, weights, strict=True)]
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_every_weight_of_both_networks_is_trained(name, perceptual, batch):
+    gan = build(name, perceptual)
+    generator, critic = gan.generator.trainable_variables, gan.critic.trainable_variables
+    before = values(generator), values(critic)
+    for _ in range(3):  # The course's last layer starts at zero and passes nothing on at first.
+        gan.train_on_batch(*batch)
+    for old, new in zip(before, (generator, critic), strict=True):
+        moved = changed(old, new)
+        assert not [weight.path for weight, m in zip(new, moved, strict=True) if not m]
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_the_critics_step_changes_the_critic_alone(name, perceptual, batch):
+    gan = build(name, perceptual)
+    generator, critic = values(gan.generator.weights), values(gan.critic.trainable_variables)
+    blurred, sharp = batch
+    gan.train_critic(sharp, blurred)
+    assert any(changed(critic, gan.critic.trainable_variables))
+    assert not any(changed(generator, gan.generator.weights))
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_the_generators_step_changes_the_generator_alone(name, perceptual, batch):
+    gan = build(name, perceptual)
+    gan.critic_steps = 0
+    generator, critic = values(gan.generator.trainable_variables), values(gan.critic.weights)
+    gan.train_on_batch(*batch)
+    assert any(changed(generator, gan.generator.trainable_variables))
+    assert not any(changed(critic, gan.critic.weights))
+
+
+def test_the_critic_learns_to_score_real_above_fake(perceptual, batch):
+    gan = build("course", perceptual)
+    blurred, sharp = batch
+    first = float(gan.train_critic(sharp, blurred)[0])
+    for _ in range(30):
+        last = float(gan.train_critic(sharp, blurred)[0])
+    assert last < first - 0.1
+
+
+def test_with_the_pixel_term_alone_the_critic_rests(perceptual, batch):
+    gan = build("course", perceptual, perceptual=0.0, adversarial=0.0)
+    critic = values(gan.critic.weights)
+    logs = gan.train_on_batch(*batch, return_dict=True)
+    assert not any(changed(critic, gan.critic.weights))
+    assert logs["loss"] == pytest.approx(logs["pixel"])
+    assert logs["adversarial"] == logs["perceptual"] == logs["critic"] == 0
+
+
+def test_the_loss_is_the_weighted_sum_of_its_terms(perceptual, batch):
+    gan = build("course", perceptual, pixel=2.0, adversarial=0.25)
+    logs = gan.train_on_batch(*batch, return_dict=True)
+    expected = 2 * logs["pixel"] + logs["perceptual"] + 0.25 * logs["adversarial"]
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_batch_can_be_overfitted(batch):
+    gan = build("course", None, perceptual=0.0, adversarial=0.0)
+    gan.compile(keras.optimizers.Adam(3e-3), keras.optimizers.Adam())
+    first = gan.train_on_batch(*batch, return_dict=True)["loss"]
+    for _ in range(150):
+        gan.reset_metrics()
+        last = gan.train_on_batch(*batch, return_dict=True)["loss"]
+    assert last < 0.5 * first
+
+
+def test_validation_is_psnr_on_8_bit_values(batch):
+    gan = build("course", None, perceptual=0.0, adversarial=0.0)
+    blurred, sharp = batch
+    expected = np.mean(
+        [psnr(a, b) for a, b in zip(to_uint8(sharp).numpy(), to_uint8(blurred).numpy())]
+    )
+    logs = gan.test_on_batch(blurred, sharp, return_dict=True)
+    assert logs["psnr"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_in_half_precision_losses_stay_float32_and_close(policy, perceptual, batch):
+    exact = build("course", perceptual).train_on_batch(*batch, return_dict=True)
+    with training.precision(policy):
+        gan = build("course", losses.PerceptualLoss("vgg16-random", "block1_conv2"))
+        gan.perceptual.network.set_weights(perceptual.network.get_weights())
+        rough = gan.train_on_batch(*batch, return_dict=True)
+    assert gan.generator(batch[0]).dtype == "float32"
+    for name in ("pixel", "perceptual", "adversarial"):
+        assert rough[name] == pytest.approx(exact[name], rel=0.03, abs=0.02)

@@ -1,0 +1,143 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deblurgan_lib import models
+from deblurgan_lib.models.layers import GlobalSkip, PadToMultiple, ReflectionPadding2D, SpaceToDepth
+
+GENERATORS = {
+    "tutorial": lambda: models.resnet_generator(
+        4, 1, norm="batch", upsampling="transposed", skip="half_sum"
+    ),
+    "paper": lambda: models.resnet_generator(
+        4, 1, norm="instance", upsampling="transposed", skip="clip"
+    ),
+    "course": lambda: models.resnet_generator(
+        4, 1, norm="none", upsampling="resize", skip="residual", dropout=0, stem="fold"
+    ),
+    "unet": lambda: models.unet_generator(4, depth=2),
+}
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
+
+
+def stirred(model):
+    """The same model with weights that no initialiser made zero."""
+    random = np.random.default_rng(1)
+    model.set_weights([w + random.normal(0, 0.05, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("size", [(64, 64), (37, 50), (1, 1), (3, 90)])
+def test_any_size_comes_back_in_its_own_size(name, size):
+    picture = noise(2, *size, 3)
+    restored = GENERATORS[name]()(picture)
+    assert restored.shape == picture.shape
+    assert np.isfinite(restored).all()
+
+
+@pytest.mark.parametrize("name", ["course", "unet"])
+def test_with_the_residual_skip_an_untrained_generator_returns_its_input(name):
+    picture = noise(1, 45, 70, 3)
+    np.testing.assert_array_equal(GENERATORS[name]()(picture), picture)
+
+
+def test_the_tutorials_skip_halves_the_contrast_and_the_papers_does_not():
+    picture = noise(1, 32, 32, 3)
+    zero = np.zeros_like(picture)
+    np.testing.assert_allclose(GlobalSkip("half_sum")([zero, picture]), picture / 2)
+    np.testing.assert_allclose(GlobalSkip("clip")([zero, picture]), picture)
+    np.testing.assert_allclose(GlobalSkip("clip")([zero + 9, picture]), np.minimum(picture + 1, 1))
+
+
+def test_padding_reflects_and_then_repeats():
+    row = np.arange(3.0, dtype="float32").reshape(1, 1, 3, 1)
+    padded = PadToMultiple(4, minimum=8)(row)
+    assert padded.shape == (1, 8, 8, 1)
+    np.testing.assert_array_equal(padded[0, 0, :, 0], [0, 1, 2, 1, 0, 1, 2, 1])
+    np.testing.assert_array_equal(padded[0, :, 1, 0], np.ones(8))
+
+
+def test_a_padded_picture_is_restored_as_the_larger_one_would_be():
+    """Padding and cropping back is not allowed to shift or scale anything."""
+    generator = stirred(GENERATORS["course"]())
+    picture = noise(1, 64, 64, 3)
+    whole = generator(picture).numpy()
+    part = generator(picture[:, :62, :63]).numpy()
+    np.testing.assert_allclose(part[:, :30, :30], whole[:, :30, :30], atol=1e-5)
+
+
+def test_space_to_depth_keeps_every_pixel():
+    picture = noise(2, 8, 12, 3)
+    np.testing.assert_array_equal(SpaceToDepth(4)(picture), tf.nn.space_to_depth(picture, 4))
+
+
+def test_reflection_padding_mirrors_without_repeating_the_border():
+    row = np.arange(3.0).reshape(1, 1, 3, 1).repeat(3, axis=1)
+    np.testing.assert_array_equal(ReflectionPadding2D(1)(row)[0, 0, :, 0], [1, 0, 1, 2, 1])
+
+
+def receptive_field(critic, size=128):
+    picture = tf.Variable(noise(1, size, size, 3))
+    with tf.GradientTape() as tape:
+        scores = critic(picture)
+        middle = scores[0, scores.shape[1] // 2, scores.shape[2] // 2, 0]
+    touched = np.abs(tape.gradient(middle, picture).numpy()[0]).sum(axis=(1, 2)) > 0
+    return touched.sum()
+
+
+def test_the_patch_critic_sees_70_pixels_and_is_unbounded():
+    critic = models.patch_critic(4, norm="none")
+    assert receptive_field(critic) == 70
+    (kernel,) = critic.get_layer("score").get_weights()
+    critic.get_layer("score").set_weights([100 * kernel])
+    scores = critic(noise(1, 64, 64, 3)).numpy()
+    assert scores.min() < -1 or scores.max() > 1
+
+
+def test_the_tutorials_critic_says_one_number_between_0_and_1():
+    scores = models.tutorial_critic(64, width=4)(noise(3, 64, 64, 3)).numpy()
+    assert scores.shape == (3, 1)
+    assert (scores > 0).all() and (scores < 1).all()
+
+
+def test_the_papers_generator_has_the_papers_size():
+    generator = models.resnet_generator(64, 9, norm="instance")
+    # 7x7 stem and end, two strided and two transposed 3x3, nine blocks of two 3x3; the last one
+    # alone has a bias, all others are followed by a norm.
+    convolutions = [(3, 64, 7), (64, 128, 3), (128, 256, 3), (256, 128, 3), (128, 64, 3), (64, 3, 7)]
+    convolutions += [(256, 256, 3)] * 18
+    assert generator.count_params() == sum(i * o * k * k for i, o, k in convolutions) + 3
+    assert generator.count_params() == pytest.approx(11.4e6, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"norm": "layer"}, {"upsampling": "bilinear"}, {"skip": "sum"}, {"stem": "patch"}]
+)
+def test_an_unknown_choice_is_named_with_the_known_ones(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong.values()))):
+        models.resnet_generator(4, 1, **wrong)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_saved_and_loaded_it_draws_the_same_picture(name, tmp_path):
+    generator = stirred(GENERATORS[name]())
+    generator.save(tmp_path / "generator.keras")
+    again = keras.saving.load_model(tmp_path / "generator.keras", safe_mode=True)
+    picture = noise(1, 40, 51, 3)
+    np.testing.assert_array_equal(generator(picture), again(picture))
+
+
+@pytest.mark.parametrize("imports", ["deblurgan_lib, keras", "keras, deblurgan_lib"])
+def test_it_loads_in_a_new_process_with_nothing_but_the_import(imports, tmp_path):
+    GENERATORS["course"]().save(tmp_path / "generator.keras")
+    code = f"import {imports}; keras.saving.load_model('generator.keras', safe_mode=True)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
