@@ -12,9 +12,8 @@ def _train(args) -> int:
     data = course.data_folder(args.data)
     with course.quiet_import():
         from . import training
-    name = args.run_name or f"{args.recipe}-{Path(data).name}"
     run = training.train(
-        name,
+        args.run_name,
         data,
         course.runs_folder(),
         recipe=args.recipe,
@@ -107,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--recipe", default="course", help=", ".join(recipes.RECIPES))
     train.add_argument("--profile", default="auto", help=", ".join(["auto", *profiles.PROFILES]))
     train.add_argument("--data", default="sample", help="'sample', or a folder with train and test")
-    train.add_argument("--run-name", help="folder below runs/ (default: RECIPE-DATA)")
+    train.add_argument(
+        "--run-name", default="", help="folder below runs/ (default: RECIPE-PROFILE)"
+    )
     train.add_argument("--epochs", type=int, default=0, help="default: the profile's")
     train.add_argument("--seed", type=int, default=0)
     train.set_defaults(do=_train)

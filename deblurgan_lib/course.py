@@ -85,3 +85,14 @@ def start(profile: str = "auto") -> Machine:
     if not gpus and name in ("colab", "full"):
         print("This profile needs a GPU; on this machine it would take weeks.")
     return Machine(name, sizes, device)
+
+
+def show_source(thing) -> None:
+    """Display the source of a function or class of the library in a notebook."""
+    import inspect
+    import textwrap
+
+    from IPython.display import Markdown, display
+
+    source = textwrap.dedent(inspect.getsource(thing)).strip()
+    display(Markdown(f"```python\n{source}\n```"))

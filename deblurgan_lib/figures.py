@@ -5,6 +5,7 @@ the same code serves notebooks, scripts and tests.
 """
 
 import io
+import itertools
 
 import numpy as np
 from IPython.display import Image, display
@@ -41,7 +42,7 @@ def show(fig: Figure, alt: str, kind: str = "png", handle=None):
     Returns:
         A handle for a later `show`.
     """
-    image = Image(data=image_bytes(fig, kind), format=kind, alt=alt)
+    image = Image(data=image_bytes(fig, kind), format=kind, metadata={"alt": alt})
     if handle is None:
         return display(image, display_id=True)
     handle.update(image)
@@ -76,7 +77,7 @@ def before_after(blurred, restored, sharp, scores=("", "")) -> Figure:
         blurred, restored, sharp: uint8 (H, W, 3).
         scores: what to write beside "blurred" and "restored", for instance their PSNR.
     """
-    top, left, size = _busiest_square(sharp)
+    top, left, size = busiest_square(sharp)
     whole = {
         f"blurred {scores[0]}".strip(): blurred,
         f"restored {scores[1]}".strip(): restored,
@@ -86,9 +87,17 @@ def before_after(blurred, restored, sharp, scores=("", "")) -> Figure:
     return photo_grid([whole, {f"{k.split()[0]}, detail": v[detail] for k, v in whole.items()}])
 
 
-def _busiest_square(photo):
-    """The square, a third of the photograph's shorter side, with the largest mean gradient."""
-    size = max(min(photo.shape[:2]) // 3, 1)
+def busiest_square(photo, share=1 / 3):
+    """The square with the largest mean gradient, where a difference is seen best.
+
+    Args:
+        photo: uint8 (H, W, 3).
+        share: side of the square, as a share of the photograph's shorter side.
+
+    Returns:
+        top, left, side: pixels.
+    """
+    size = max(int(min(photo.shape[:2]) * share), 1)
     grey = photo.mean(axis=2)
     steps = np.abs(np.diff(grey, axis=0, append=0)) + np.abs(np.diff(grey, axis=1, append=0))
     total = np.pad(steps[:-1, :-1], ((1, 1), (1, 1))).cumsum(0).cumsum(1)
@@ -132,3 +141,32 @@ def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> F
         else:
             ax.text(0.5, 0.5, "not in use yet", ha="center", transform=ax.transAxes, color=GREY)
     return fig
+
+
+def gain_by_blur(photos: list[dict]) -> Figure:
+    """For each photograph of a report, what restoring gained over how blurred it was.
+
+    Args:
+        photos: the entry `photos` of a report, see `evaluation.evaluate`.
+    """
+    fig = Figure((5.4, 3.2), layout="tight")
+    ax = fig.subplots()
+    names = sorted({row["photo"].rsplit("_", 1)[0] for row in photos})
+    colours, marks = itertools.cycle((BLUE, ORANGE, GREEN, RED, PURPLE)), itertools.cycle("osD^v")
+    for name, colour, mark in zip(names, colours, marks, strict=False):
+        rows = [row for row in photos if row["photo"].rsplit("_", 1)[0] == name]
+        gains = [row["psnr_restored"] - row["psnr_blurred"] for row in rows]
+        ax.plot([row["psnr_blurred"] for row in rows], gains, mark, color=colour, label=name)
+    ax.axhline(0, color=GREY, linestyle="--")
+    ax.set_xlabel("PSNR of the blurred photograph (dB)")
+    ax.set_ylabel("gain (dB)")
+    ax.grid(alpha=0.3)
+    if len(names) <= 11:  # GOPRO's test set has eleven scenes.
+        ax.legend(fontsize=8)
+    return fig
+
+
+def show_file(path, alt: str):
+    """Display a picture from the course's own files."""
+    kind = "jpeg" if path.suffix == ".jpg" else path.suffix[1:]
+    return display(Image(data=path.read_bytes(), format=kind, metadata={"alt": alt}))

@@ -54,7 +54,9 @@ class Run:
         if not path.exists():
             return []
         with open(path, newline="") as file:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            return [
+                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+            ]
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -276,7 +278,8 @@ def train(
     """Train a DeblurGAN, or continue a training that was interrupted.
 
     Args:
-        run_name: folder of the run below `runs`; letters, digits, `.`, `_` and `-`.
+        run_name: folder of the run below `runs`; letters, digits, `.`, `_` and `-`; empty for
+            `RECIPE-PROFILE`.
         data: a data set, see `datasets.pairs`.
         runs: where runs are kept.
         recipe: a name in `recipes.RECIPES`.
@@ -294,15 +297,16 @@ def train(
         CourseError: an argument does not fit, the data is not right, training diverged, or the
             disk is full. What was in the run's folder stays.
     """
+    gpus = tf.config.list_physical_devices("GPU")
+    profile = profiles.choose(profile, gpu=bool(gpus))
+    sizes = profiles.PROFILES[profile]
+    what = recipes.choose(recipe)
+    run_name = run_name or f"{recipe}-{profile}"
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_name):
         raise CourseError(
             f"The run name {run_name!r} may hold only letters, digits, '.', '_' and '-'; "
             "where runs are kept is another argument."
         )
-    gpus = tf.config.list_physical_devices("GPU")
-    profile = profiles.choose(profile, gpu=bool(gpus))
-    sizes = profiles.PROFILES[profile]
-    what = recipes.choose(recipe)
     epochs = epochs or sizes.epochs
     run, data = Run(Path(runs) / run_name), Path(data)
     train_pairs = find_pairs(data / "train")
@@ -341,9 +345,7 @@ def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) 
     keras.utils.set_random_seed(config["seed"])
     epochs, warm = config["epochs"], warmup_epochs(what, config["epochs"])
     steps = epochs * sizes.steps_per_epoch
-    perceptual = PerceptualLoss(
-        config["features"], what.layer, what.before_relu, what.preprocess
-    )
+    perceptual = PerceptualLoss(config["features"], what.layer, what.before_relu, what.preprocess)
     gan = DeblurGAN(
         build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
     )
@@ -369,7 +371,9 @@ def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) 
             continue
         gan.compile(optimizer, critic_optimizer, **terms)
         if done < end:
-            _fit_phase(run, config, sizes, gan, train_pairs, validation, done, end, callbacks, verbose)
+            _fit_phase(
+                run, config, sizes, gan, train_pairs, validation, done, end, callbacks, verbose
+            )
             done = end
         # Keras ends each `fit` with the averaged weights in place. A run that is resumed right here
         # has the others, from its checkpoint, and must go on from the same ones.

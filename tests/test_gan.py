@@ -87,10 +87,11 @@ def test_the_generators_step_changes_the_generator_alone(name, perceptual, batch
 def test_the_critic_learns_to_score_real_above_fake(perceptual, batch):
     gan = build("course", perceptual)
     blurred, sharp = batch
+    gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam(1e-3, beta_1=0.5))
     first = float(gan.train_critic(sharp, blurred)[0])
-    for _ in range(30):
+    for _ in range(100):
         last = float(gan.train_critic(sharp, blurred)[0])
-    assert last < first - 0.1
+    assert last < first - 0.05
 
 
 def test_with_the_pixel_term_alone_the_critic_rests(perceptual, batch):
@@ -131,11 +132,26 @@ def test_validation_is_psnr_on_8_bit_values(batch):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_in_half_precision_losses_stay_float32_and_close(policy, perceptual, batch):
-    exact = build("course", perceptual).train_on_batch(*batch, return_dict=True)
+    def one_step(network):
+        gan = build("course", network)
+        gan.critic_steps = 0  # So that both are scored by the very same critic.
+        return gan, gan.train_on_batch(*batch, return_dict=True)
+
+    _, exact = one_step(perceptual)
     with training.precision(policy):
-        gan = build("course", losses.PerceptualLoss("vgg16-random", "block1_conv2"))
-        gan.perceptual.network.set_weights(perceptual.network.get_weights())
-        rough = gan.train_on_batch(*batch, return_dict=True)
+        network = losses.PerceptualLoss("vgg16-random", "block1_conv2")
+        network.network.set_weights(perceptual.network.get_weights())
+        gan, rough = one_step(network)
     assert gan.generator(batch[0]).dtype == "float32"
     for name in ("pixel", "perceptual", "adversarial"):
-        assert rough[name] == pytest.approx(exact[name], rel=0.03, abs=0.02)
+        assert rough[name] == pytest.approx(exact[name], rel=0.03, abs=0.01)
+
+
+def test_in_half_precision_the_generator_and_the_critic_still_learn(batch):
+    with training.precision("mixed_float16"):
+        gan = build("course", None, perceptual=0.0)
+        before = values(gan.generator.trainable_variables), values(gan.critic.trainable_variables)
+        for _ in range(25):  # The first ones may be left out until the loss scale fits.
+            gan.train_on_batch(*batch)
+    assert all(changed(before[0], gan.generator.trainable_variables))
+    assert all(changed(before[1], gan.critic.trainable_variables))

@@ -112,7 +112,14 @@ def test_the_papers_generator_has_the_papers_size():
     generator = models.resnet_generator(64, 9, norm="instance")
     # 7x7 stem and end, two strided and two transposed 3x3, nine blocks of two 3x3; the last one
     # alone has a bias, all others are followed by a norm.
-    convolutions = [(3, 64, 7), (64, 128, 3), (128, 256, 3), (256, 128, 3), (128, 64, 3), (64, 3, 7)]
+    convolutions = [
+        (3, 64, 7),
+        (64, 128, 3),
+        (128, 256, 3),
+        (256, 128, 3),
+        (128, 64, 3),
+        (64, 3, 7),
+    ]
     convolutions += [(256, 256, 3)] * 18
     assert generator.count_params() == sum(i * o * k * k for i, o, k in convolutions) + 3
     assert generator.count_params() == pytest.approx(11.4e6, rel=0.01)
@@ -139,5 +146,7 @@ def test_saved_and_loaded_it_draws_the_same_picture(name, tmp_path):
 def test_it_loads_in_a_new_process_with_nothing_but_the_import(imports, tmp_path):
     GENERATORS["course"]().save(tmp_path / "generator.keras")
     code = f"import {imports}; keras.saving.load_model('generator.keras', safe_mode=True)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

@@ -114,8 +114,9 @@ def test_a_checkpoint_holds_both_networks_both_optimisers_and_the_average(train,
     fresh = training.DeblurGAN(
         training.build_generator(recipe, TINY), training.build_critic(recipe, TINY)
     )
-    optimizers = training.build_optimizer(recipe, 6, recipe.averaging), training.build_optimizer(
-        recipe, 2
+    optimizers = (
+        training.build_optimizer(recipe, 6, recipe.averaging),
+        training.build_optimizer(recipe, 2),
     )
     fresh.compile(*optimizers)
     assert training._resume(run, fresh) == 3
@@ -219,7 +220,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(train, monkeypatch, tmp_path
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "/root"])
+@pytest.mark.parametrize("name", ["../up", "a/b", " ", ".hidden", "/root"])
 def test_a_run_name_with_a_path_in_it_is_refused(train, name, tmp_path):
     with pytest.raises(CourseError, match="run name"):
         train(name)

@@ -18,16 +18,16 @@ from .photos import read_photo, write_photo
 # All are public domain or CC0 (see data/README.md for authors and sources).
 PHOTOS = {
     "train": (
-        "astronaut.png",
         "brick.png",
         "camera.png",
+        "chelsea.png",
         "coins.png",
-        "grass.png",
-        "gravel.png",
+        "hubble_deep_field.jpg",
         "motorcycle_left.png",
+        "motorcycle_right.png",
         "rocket.jpg",
     ),
-    "test": ("chelsea.png", "coffee.png"),
+    "test": ("astronaut.png", "coffee.png"),
 }
 SHAKES = {"train": 6, "test": 6}  # Blurred versions of each photograph.
 SEEDS = {"train": 1, "test": 2}

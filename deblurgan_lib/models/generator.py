@@ -7,8 +7,16 @@ reflection to what the strides need and cropped back at the end.
 import keras
 from keras import layers
 
-from .layers import NORMS, GlobalSkip, PadToMultiple, ReflectionPadding2D, SpaceToDepth
-from .layers import check_choice, normalised, weights
+from .layers import (
+    NORMS,
+    GlobalSkip,
+    PadToMultiple,
+    ReflectionPadding2D,
+    SpaceToDepth,
+    check_choice,
+    normalised,
+    weights,
+)
 
 UPSAMPLINGS = ("transposed", "resize")
 STEMS = ("conv", "fold")
@@ -33,7 +41,7 @@ def _res_block(x, norm, dropout):
     if dropout:
         y = layers.Dropout(dropout)(y)
     y = ReflectionPadding2D(1)(y)
-    # A block begins close to the identity; otherwise, without a norm, each would double the variance.
+    # A block begins close to the identity; without a norm, each would else double the variance.
     y = layers.Conv2D(filters, 3, **weights(norm, scale=0.1))(y)
     return layers.Add()([x, normalised(y, norm)])
 

@@ -72,7 +72,7 @@ class PadToMultiple(layers.Layer):
 
     Args:
         multiple: height and width of the result are multiples of this many pixels.
-        minimum: and at least this many, so that the padding of inner layers has something to mirror.
+        minimum: and at least this many, so that inner layers have something to mirror.
 
     The reflection is a gather, so it also works where the padding is larger than the picture:
     a single pixel is repeated.
@@ -109,7 +109,7 @@ class PadToMultiple(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class SpaceToDepth(layers.Layer):
-    """Fold each `block` x `block` square of pixels into channels: nothing is lost, the grid is coarser.
+    """Fold each `block` x `block` square of pixels into channels; no pixel is lost.
 
     Shape: (B, H, W, C) -> (B, H / block, W / block, block * block * C).
     """
@@ -138,7 +138,7 @@ class SpaceToDepth(layers.Layer):
 class GlobalSkip(layers.Layer):
     """Join what the generator computed with the blurred picture it was given.
 
-    Called with `[computed, blurred]`; `computed` may be larger (see `PadToMultiple`) and is cropped.
+    Called with `[computed, blurred]`; where `computed` is larger (`PadToMultiple`) it is cropped.
 
     Args:
         mode: `"half_sum"` is (blurred + tanh(computed)) / 2, the tutorial's;

@@ -1,0 +1,70 @@
+"""Train the three recipes for the same number of steps and write down what came out.
+
+    python benchmarks/recipes.py --epochs 4
+
+makes docs/recipes.csv and docs/recipes.jpg, which lesson 06 shows. The runs are kept in runs/, so
+an interrupted comparison goes on where it stopped.
+"""
+
+import argparse
+import csv
+import subprocess
+import time
+
+from deblurgan_lib import course, figures, profiles, recipes, training
+from deblurgan_lib.datasets.pairs import find_pairs
+from deblurgan_lib.datasets.photos import read_photo
+from deblurgan_lib.restore import restore
+
+SCORES = ("psnr_blurred", "psnr_restored", "ssim_blurred", "ssim_restored")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--profile", default="sample")
+    args = parser.parse_args()
+    data = course.data_folder("sample")
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=course.home(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    pair = find_pairs(data / "test")[-1]
+    photos = {"blurred": read_photo(pair.blurred)}
+    rows = []
+    for recipe in recipes.RECIPES:
+        start = time.monotonic()
+        name = f"compare-{recipe}-{args.profile}-{args.epochs}"
+        run = training.train(
+            name, data, course.runs_folder(), recipe, args.profile, epochs=args.epochs
+        )
+        rows.append(
+            {
+                "recipe": recipe,
+                "profile": args.profile,
+                "steps": args.epochs * profiles.PROFILES[args.profile].steps_per_epoch,
+                "minutes": f"{(time.monotonic() - start) / 60:.1f}",
+                **{score: f"{run.report[score]:.4f}" for score in SCORES},
+                "device": run.config["device"],
+                "precision": run.config["precision"],
+                "commit": commit,
+            }
+        )
+        photos[recipe] = restore(run.generator(), photos["blurred"])
+    photos["sharp"] = read_photo(pair.sharp)
+    docs = course.home() / "docs"
+    with open(docs / "recipes.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    top, left, size = figures.busiest_square(photos["sharp"], share=0.5)
+    details = {name: photo[top : top + size, left : left + size] for name, photo in photos.items()}
+    fig = figures.photo_grid([details], inches=2.4)
+    (docs / "recipes.jpg").write_bytes(figures.image_bytes(fig, "jpeg"))
+
+
+if __name__ == "__main__":
+    main()

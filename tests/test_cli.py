@@ -1,0 +1,157 @@
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deblurgan_lib import cli, models
+from deblurgan_lib.datasets.photos import read_photo, write_photo
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "same").mkdir()
+    generator = models.resnet_generator(4, 1, norm="none", skip="residual", dropout=0, stem="fold")
+    generator.save(folder / "same" / "generator.keras")
+    return folder
+
+
+@pytest.fixture
+def run(runs, monkeypatch, capsys):
+    """Runs one command; returns its exit code, what it printed, and its errors."""
+    monkeypatch.setenv("DEBLURGAN_RUNS", str(runs))
+
+    def run(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def holiday(tmp_path, photo):
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo).save(folder / "upright.jpg", exif=exif)
+    Image.fromarray(photo[..., 0]).save(folder / "grey.png")
+    Image.fromarray(np.dstack([photo, photo[..., 0]])).save(folder / "alpha.png")
+    (folder / "notes.txt").write_text("not a photo, and not asked for")
+    return folder
+
+
+def test_a_folder_and_a_photo_are_restored_under_their_stems(run, holiday, tmp_path, photo):
+    write_photo(tmp_path / "single.png", photo)
+    code, out, err = run(
+        "deblur", holiday, tmp_path / "single.png", "--weights", "same", "-o", tmp_path / "sharp"
+    )
+    assert (code, err) == (0, "")
+    assert {path.name for path in (tmp_path / "sharp").iterdir()} == {
+        "upright.png", "grey.png", "alpha.png", "single.png",
+    }  # fmt: skip
+    assert read_photo(tmp_path / "sharp" / "upright.png").shape == (240, 200, 3)
+    np.testing.assert_array_equal(read_photo(tmp_path / "sharp" / "single.png"), photo)
+    assert len(out.splitlines()) == 4
+
+
+def test_one_bad_photo_is_named_and_the_others_are_restored(run, holiday, tmp_path):
+    (holiday / "broken.jpg").write_bytes(b"no image")
+    code, _, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "sharp")
+    assert code == 1
+    assert "broken.jpg is not an image" in err
+    assert "1 of 4 photos" in err
+    assert len(list((tmp_path / "sharp").iterdir())) == 3
+
+
+def test_a_one_pixel_photo_is_restored(run, tmp_path, photo):
+    write_photo(tmp_path / "dot.png", photo[:1, :1])
+    assert run("deblur", tmp_path / "dot.png", "--weights", "same", "-o", tmp_path / "o")[0] == 0
+    np.testing.assert_array_equal(read_photo(tmp_path / "o" / "dot.png"), photo[:1, :1])
+
+
+def test_nothing_is_overwritten_by_accident(run, holiday, tmp_path):
+    shutil.copy(holiday / "grey.png", holiday / "grey.jpg")
+    code, _, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "sharp")
+    assert code == 1
+    assert "Two photos would both become" in err
+    before = (holiday / "alpha.png").read_bytes()
+    code, _, err = run("deblur", holiday / "alpha.png", "--weights", "same", "-o", holiday)
+    assert code == 1
+    assert "would overwrite itself" in err
+    assert (holiday / "alpha.png").read_bytes() == before
+
+
+def bad_commands():
+    return {
+        "a missing photo": ("deblur nowhere.png --weights same -o OUT", "no photo nowhere.png"),
+        "an empty folder": ("deblur EMPTY --weights same -o OUT", "no photos in"),
+        "unknown weights": ("deblur PHOTO --weights other -o OUT", "finished runs: same"),
+        "an output that is a file": ("deblur PHOTO --weights same -o PHOTO", "photo.png"),
+        "a missing data folder": ("train --data nowhere --run-name r", "no data folder 'nowhere'"),
+        "an empty data folder": ("train --data EMPTY --run-name r", "no folder"),
+        "an unknown recipe": ("train --data DATA --recipe x --run-name r", "no recipe 'x'"),
+        "an unknown profile": ("train --data DATA --profile x --run-name r", "no profile 'x'"),
+        "a path as run name": ("train --data DATA --run-name ../r", "run name '../r'"),
+        "too small photos": ("train --data DATA --profile sample --run-name r", "smaller than"),
+        "weights for nothing": ("evaluate --data DATA --weights nowhere.keras", "no file"),
+    }
+
+
+@pytest.mark.parametrize("case", bad_commands())
+def test_bad_input_ends_in_one_sentence(run, data_set, tmp_path, photo, case, runs):
+    command, expected = bad_commands()[case]
+    write_photo(tmp_path / "photo.png", photo)
+    (tmp_path / "empty").mkdir()
+    places = {
+        "DATA": data_set,
+        "EMPTY": tmp_path / "empty",
+        "PHOTO": tmp_path / "photo.png",
+        "OUT": tmp_path / "out",
+    }
+    code, _, err = run(*(places.get(word, word) for word in command.split()))
+    assert code == 1
+    assert expected in err
+    assert "Traceback" not in err
+    lines = [line for line in err.splitlines() if line.startswith("deblurgan: ")]
+    assert 1 <= len(lines) <= 2
+    shutil.rmtree(runs / "r", ignore_errors=True)
+
+
+def test_train_and_evaluate(run, data_set, runs):
+    code, out, _ = run(
+        "train", "--data", data_set, "--profile", "smoke", "--epochs", 1, "--run-name", "made"
+    )
+    assert code == 0
+    assert "blurred" in out
+    assert (runs / "made" / "generator.keras").is_file()
+    code, again, _ = run("evaluate", "--data", data_set, "--weights", "made")
+    assert code == 0
+    assert again.splitlines()[:4] == out.splitlines()[-5:-1]
+
+
+def test_the_module_is_the_command(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "deblurgan_lib",
+            "deblur",
+            "nowhere.png",
+            "--weights",
+            "x",
+            "-o",
+            "o",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1

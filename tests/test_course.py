@@ -1,0 +1,134 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deblurgan_lib import course, figures, profiles, recipes
+from deblurgan_lib.datasets.pairs import find_pairs
+from deblurgan_lib.errors import CourseError
+from deblurgan_lib.gan import DeblurGAN
+
+
+def test_auto_chooses_by_environment_then_by_device(monkeypatch):
+    monkeypatch.setenv("DEBLURGAN_PROFILE", "smoke")
+    assert profiles.choose("auto", gpu=True) == "smoke"
+    monkeypatch.delenv("DEBLURGAN_PROFILE")
+    assert profiles.choose("auto", gpu=True) == "colab"
+    assert profiles.choose("auto", gpu=False) == "sample"
+    assert profiles.choose("full", gpu=False) == "full"
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    with pytest.raises(CourseError, match="auto, smoke, sample, colab, full"):
+        profiles.choose("huge", gpu=False)
+    with pytest.raises(CourseError, match="tutorial, paper, course"):
+        recipes.choose("mine")
+
+
+def test_start_says_what_there_is(capsys, monkeypatch):
+    monkeypatch.setenv("DEBLURGAN_PROFILE", "smoke")
+    machine = course.start()
+    printed = capsys.readouterr().out
+    assert machine.profile == "smoke"
+    assert machine.sizes is profiles.PROFILES["smoke"]
+    assert "Keras 3." in printed and "'smoke'" in printed
+
+
+def test_folders(monkeypatch, tmp_path, data_set):
+    assert (course.home() / "deblurgan_lib").is_dir()
+    monkeypatch.setenv("DEBLURGAN_RUNS", str(tmp_path / "drive"))
+    assert course.runs_folder() == tmp_path / "drive"
+    monkeypatch.delenv("DEBLURGAN_RUNS")
+    assert course.runs_folder() == course.home() / "runs"
+    assert course.data_folder(str(data_set)) == data_set
+    with pytest.raises(CourseError, match="no data folder 'gorpo'"):
+        course.data_folder("gorpo")
+
+
+def test_show_source_shows_the_librarys_own_text(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    course.show_source(DeblurGAN.train_step)
+    assert "def train_step(self, data):" in shown[0].data
+    assert shown[0].data.startswith("```python\ndef")
+
+
+def test_the_busiest_square_is_where_the_detail_is():
+    photo = np.zeros((90, 120, 3), np.uint8)
+    photo[50:70:2, 80:100] = 255
+    top, left, size = figures.busiest_square(photo)
+    assert size == 30
+    assert top <= 50 and top + size >= 69
+    assert left <= 80 and left + size >= 99
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_figures_become_pictures(photo, kind):
+    fig = figures.before_after(photo, photo, photo, ("20 dB", "21 dB"))
+    picture = Image.open(io.BytesIO(figures.image_bytes(fig, kind)))
+    assert picture.format.lower() == kind
+    assert picture.width > 600
+
+
+def test_show_stores_the_alt_text_and_replaces_in_place(photo, monkeypatch):
+    class Handle:
+        def update(self, image):
+            self.image = image
+
+    shown = []
+    monkeypatch.setattr(figures, "display", lambda x, **k: shown.append(x) or Handle())
+    handle = figures.show(figures.photo_grid([{"a": photo}]), "a photograph")
+    assert shown[0].metadata == {"alt": "a photograph"}
+    assert figures.show(figures.photo_grid([{"b": photo}]), "another", handle=handle) is handle
+    assert handle.image.metadata == {"alt": "another"}
+
+
+def test_curves_and_gains_can_be_drawn_at_any_moment():
+    row = {"epoch": 0, "val_psnr": 27.0, "pixel": 0.1, "critic": 0.0, "penalty": 0.0}
+    for rows in ([row], [row, {**row, "epoch": 1, "critic": -0.5, "penalty": 0.2}]):
+        assert figures.image_bytes(figures.training_curves(rows, 26.0), "png")
+    photos = [
+        {"photo": f"scene{i}_0", "psnr_blurred": 25.0 + i, "psnr_restored": 26.0} for i in range(12)
+    ]
+    assert len(figures.gain_by_blur(photos).axes[0].lines) == 13
+
+
+def test_the_real_frames_beside_the_project_are_pairs():
+    """Real GOPRO frames, where they are at hand: `A` is the folder `blur`, `B` is `sharp`."""
+    frames = Path(course.home()).parent / "shared" / "real_pairs" / "GOPRO_Large" / "test"
+    if not frames.is_dir():
+        pytest.skip("there are no real frames beside the project")
+    from deblurgan_lib.datasets.photos import read_photo
+    from deblurgan_lib.evaluation import psnr
+
+    for scene in frames.iterdir():
+        blurred, sharp = (next((scene / side).iterdir()) for side in ("blur", "sharp"))
+        assert 15 < psnr(read_photo(sharp), read_photo(blurred)) < 35
+
+
+def test_a_live_training_draws_each_epoch_with_the_averaged_weights(
+    data_set, tmp_path, monkeypatch
+):
+    from deblurgan_lib import training, widgets
+
+    drawn = []
+    monkeypatch.setattr(figures, "display", lambda x, **k: drawn.append(x) or FakeHandle(drawn))
+    pair = find_pairs(data_set / "test")[0]
+    live = widgets.LiveTraining(tmp_path / "live", pair)
+    run = training.train("live", data_set, tmp_path, profile="smoke", callbacks=(live,), verbose=0)
+    assert len(drawn) == 2 * len(run.metrics)
+    from deblurgan_lib.datasets.photos import read_photo
+    from deblurgan_lib.restore import restore
+
+    expected = restore(run.generator(), read_photo(pair.blurred)).astype(int)
+    assert np.abs(expected - live.restored).max() <= 2
+
+
+class FakeHandle:
+    def __init__(self, drawn):
+        self.drawn = drawn
+
+    def update(self, image):
+        self.drawn.append(image)

@@ -1,0 +1,205 @@
+"""The conventions that every lesson keeps; pytest --nbval runs them."""
+
+import ast
+import hashlib
+import importlib.util
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+ENDING = ["Check yourself", "If something went wrong", "Further reading"]
+
+spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
+refresh = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(refresh)
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request):
+    notebook = nbformat.read(request.param, as_version=4)
+    notebook.path = request.param
+    return notebook
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def headings(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return re.findall(r"^(#+) (.+)$", text, re.MULTILINE)
+
+
+def test_the_order_of_the_first_cells(lesson):
+    title, glance, goals, bootstrap, parameters, start = lesson.cells[:6]
+    name = lesson.path.name
+    assert (
+        f"/notebooks/{name}" in title.source and 'alt="Open this lesson in Colab"' in title.source
+    )
+    assert glance.source.startswith("| At a glance")
+    assert goals.source.startswith("By the end you can")
+    assert 3 <= goals.source.count("\n- ") <= 5
+    assert bootstrap.metadata["tags"] == ["bootstrap"]
+    assert parameters.metadata["tags"] == ["parameters"]
+    assert "course.start(" in start.source
+
+
+def test_parameters_are_literals_with_a_type_and_a_meaning(lesson):
+    for line in lesson.cells[4].source.splitlines():
+        assert re.fullmatch(r"\w+: (str|int|float|bool) = [^=]+  # .+", line), line
+    described = papermill.inspect_notebook(lesson.path)
+    assert all(parameter["help"] for parameter in described.values())
+    assert len(described) == len(lesson.cells[4].source.splitlines())
+
+
+def test_the_bootstrap_cell_is_the_same_in_all_lessons():
+    cells = [nbformat.read(path, as_version=4).cells[3].source for path in LESSONS]
+    assert len({hashlib.sha256(cell.encode()).hexdigest() for cell in cells}) == 1
+
+
+def test_headings(lesson):
+    found = headings(lesson)
+    assert [title for level, title in found if level == "#"] == [found[0][1]]
+    levels = [len(level) for level, _ in found]
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+    sections = [title for level, title in found if level == "##"]
+    assert sections[-1] == "Summary"
+    numbers = [title.split(".")[0] for title in sections[:-1]]
+    assert numbers == [str(i + 1) for i in range(len(numbers))]
+    assert [title for level, title in found if level == "###"] == ENDING
+
+
+def test_cells_are_short(lesson):
+    lengths = [
+        len([line for line in cell.source.splitlines() if line.strip()])
+        for cell in code(lesson)
+        if "bootstrap" not in cell.metadata.get("tags", [])
+    ]
+    assert statistics.median(lengths) <= 8
+    assert max(lengths) <= 25
+
+
+def test_no_magics_no_shell_no_relative_paths(lesson):
+    for cell in code(lesson):
+        ast.parse(cell.source)
+        assert not re.search(r"""["']\.{1,2}/""", cell.source)
+
+
+def test_every_lesson_asks_before_it_shows(lesson):
+    text = "\n".join(cell.source for cell in lesson.cells)
+    assert text.count("**Predict.**") >= 3
+    assert text.count("**What to look for.**") >= 3
+    assert text.count("<details>") >= 3
+
+
+def test_ids_are_unique_and_kernel_and_metadata_are_clean(lesson):
+    ids = [cell.id for cell in lesson.cells]
+    assert len(set(ids)) == len(ids)
+    assert refresh.clean(nbformat.read(lesson.path, as_version=4)) == nbformat.read(
+        lesson.path, as_version=4
+    )
+
+
+def test_lessons_are_stored_executed_and_without_errors(lesson):
+    for cell in code(lesson):
+        assert cell.execution_count is not None, cell.source
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output
+    assert lesson.path.stat().st_size < 800_000
+
+
+def test_every_picture_has_alt_text(lesson):
+    for cell in code(lesson):
+        for output in cell.outputs:
+            if {"image/png", "image/jpeg"} & set(output.get("data", {})):
+                assert len(output.metadata["alt"]) > 20
+
+
+def test_lessons_do_not_define_what_the_library_exports(lesson):
+    import deblurgan_lib
+
+    library = Path(deblurgan_lib.__file__).parent
+    exported = set()
+    for path in library.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                exported.add(node.name)
+    for cell in code(lesson):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                assert node.name not in exported
+
+
+def test_a_changed_output_fails(tmp_path):
+    """The comparison of nbval is on: stored text that is not what the cell prints is an error."""
+    cells = [nbformat.v4.new_code_cell("print(1 + 1)", execution_count=1)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text="2\n")]
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "--rootdir", ROOT, "-c"]
+    command += [ROOT / "pyproject.toml", tmp_path / "lesson.ipynb"]
+    nbformat.write(notebook, tmp_path / "lesson.ipynb")
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    cells[0].outputs[0]["text"] = "3\n"
+    nbformat.write(notebook, tmp_path / "lesson.ipynb")
+    assert subprocess.run(command, capture_output=True).returncode == 1
+
+
+COLAB = """
+import sys, types
+google, colab = types.ModuleType("google"), types.ModuleType("google.colab")
+sys.modules.update({"google": google, "google.colab": colab})
+"""
+
+
+def test_the_bootstrap_finds_the_library_from_any_folder(tmp_path):
+    source = nbformat.read(LESSONS[0], as_version=4).cells[3].source
+    for place in (ROOT / "notebooks", ROOT, tmp_path):
+        code = f"{source}\nprint(deblurgan_lib.__file__)"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
+        )
+        assert Path(done.stdout.strip()).parent == ROOT / "deblurgan_lib"
+
+
+def test_on_colab_the_bootstrap_fetches_the_course(tmp_path):
+    """As Colab would run it: an empty folder, nothing installed, git pointed at this repository."""
+    if subprocess.run(["git", "rev-parse"], cwd=ROOT, capture_output=True).returncode:
+        pytest.skip("not a git checkout")
+    source = nbformat.read(LESSONS[0], as_version=4).cells[3].source
+    address = re.search(r'REPOSITORY = "(.+)"', source).group(1)
+    source = source.replace("/content/", f"{tmp_path}/content/")
+    without_us = (
+        "import sys\n"
+        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
+        f"sys.path = [p for p in sys.path if p != {str(ROOT)!r}]\n"
+    )
+    program = COLAB + without_us + source + "\nprint(deblurgan_lib.__file__)"
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+        "GIT_CONFIG_KEY_1": "safe.directory",
+        "GIT_CONFIG_VALUE_1": "*",
+    }
+    (tmp_path / "work").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path / "work",
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "content") in done.stdout
