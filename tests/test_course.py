@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deblurgan_lib import course, figures, profiles, recipes
+from deblurgan_lib import course, figures, profiles, recipes, training, widgets
 from deblurgan_lib.datasets.pairs import find_pairs
+from deblurgan_lib.datasets.photos import read_photo
 from deblurgan_lib.errors import CourseError
+from deblurgan_lib.evaluation import psnr
 from deblurgan_lib.gan import DeblurGAN
+from deblurgan_lib.restore import restore
 
 
 def test_auto_chooses_by_environment_then_by_device(monkeypatch):
@@ -100,28 +103,18 @@ def test_the_real_frames_beside_the_project_are_pairs():
     frames = Path(course.home()).parent / "shared" / "real_pairs" / "GOPRO_Large" / "test"
     if not frames.is_dir():
         pytest.skip("there are no real frames beside the project")
-    from deblurgan_lib.datasets.photos import read_photo
-    from deblurgan_lib.evaluation import psnr
-
     for scene in frames.iterdir():
         blurred, sharp = (next((scene / side).iterdir()) for side in ("blur", "sharp"))
         assert 15 < psnr(read_photo(sharp), read_photo(blurred)) < 35
 
 
-def test_a_live_training_draws_each_epoch_with_the_averaged_weights(
-    data_set, tmp_path, monkeypatch
-):
-    from deblurgan_lib import training, widgets
-
+def test_live_training_draws_what_is_scored(data_set, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(figures, "display", lambda x, **k: drawn.append(x) or FakeHandle(drawn))
     pair = find_pairs(data_set / "test")[0]
     live = widgets.LiveTraining(tmp_path / "live", pair)
     run = training.train("live", data_set, tmp_path, profile="smoke", callbacks=(live,), verbose=0)
     assert len(drawn) == 2 * len(run.metrics)
-    from deblurgan_lib.datasets.photos import read_photo
-    from deblurgan_lib.restore import restore
-
     expected = restore(run.generator(), read_photo(pair.blurred)).astype(int)
     assert np.abs(expected - live.restored).max() <= 2
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib.util
+import itertools
 import re
 import statistics
 import subprocess
@@ -70,7 +71,7 @@ def test_headings(lesson):
     found = headings(lesson)
     assert [title for level, title in found if level == "#"] == [found[0][1]]
     levels = [len(level) for level, _ in found]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     sections = [title for level, title in found if level == "##"]
     assert sections[-1] == "Summary"
     numbers = [title.split(".")[0] for title in sections[:-1]]
