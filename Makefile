@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test lab notebooks clean
+.PHONY: help train test lab notebooks recipes repository clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo "make test       check the code's style, run the unit tests and every notebook"
 	@echo "make lab        open the lessons in JupyterLab"
 	@echo "make notebooks  run every lesson anew and store what it shows"
+	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
+	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"
 
 $(READY): pyproject.toml constraints.txt
@@ -36,10 +38,20 @@ test: $(READY)
 	$(BIN)/pytest --nbval --durations=10
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/refresh.py $(LESSONS)
+
+recipes: $(READY)
+	$(BIN)/python benchmarks/recipes.py
+
+# The address stands in pyproject.toml; badges, bootstrap cells and the README repeat it.
+OLD = $(shell sed -n 's|^Repository = "https://github.com/\(.*\)"|\1|p' pyproject.toml)
+repository:
+	@test -n "$(NAME)" || { echo "Name it: make repository NAME=owner/name"; exit 1; }
+	sed -i.old 's|$(OLD)|$(NAME)|g' notebooks/[0-9]*.ipynb README.md pyproject.toml
+	rm -f notebooks/*.old README.md.old pyproject.toml.old
 
 clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache

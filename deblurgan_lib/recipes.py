@@ -28,10 +28,11 @@ class Recipe:
         preprocess: give VGG the range it was trained on (BGR, 0 to 255, mean subtracted).
         pixel, perceptual, adversarial: weights of the generator's three loss terms.
         warmup: share of the epochs that train with the pixel term alone before the rest is on.
-        learning_rate: Adam's, for both networks, at the start.
+        learning_rate: Adam's for the generator, the highest of the schedule.
+        critic_learning_rate: Adam's for the critic.
         beta_1: Adam's first-moment decay.
         decay: `"constant"`; `"linear"`: constant for half of the steps, then down to 0;
-            `"cosine"`: a half cosine down to 0.
+            `"cosine"`: up in the first 7 % of the steps, then a half cosine down to 0.
         averaging: momentum of the moving average of the generator's weights, 0 for none; the
             averaged weights are the ones that are scored and saved.
     """
@@ -55,6 +56,7 @@ class Recipe:
     adversarial: float
     warmup: float
     learning_rate: float
+    critic_learning_rate: float
     beta_1: float
     decay: str
     averaging: float
@@ -67,7 +69,8 @@ RECIPES = {
         fakes_from_inference=True,
         features="vgg16", layer="block3_conv3", before_relu=False, preprocess=False,
         pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
-        learning_rate=1e-4, beta_1=0.9, decay="constant", averaging=0.0,
+        learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="constant",
+        averaging=0.0,
     ),
     "paper": Recipe(
         stem="conv", norm="instance", upsampling="transposed", skip="clip", dropout=0.5,
@@ -75,7 +78,8 @@ RECIPES = {
         fakes_from_inference=False,
         features="vgg19", layer="block3_conv3", before_relu=True, preprocess=True,
         pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
-        learning_rate=1e-4, beta_1=0.5, decay="linear", averaging=0.0,
+        learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.5, decay="linear",
+        averaging=0.0,
     ),
     "course": Recipe(
         stem="fold", norm="none", upsampling="resize", skip="residual", dropout=0.0,
@@ -83,7 +87,8 @@ RECIPES = {
         fakes_from_inference=False,
         features="vgg16", layer="block3_conv3", before_relu=False, preprocess=True,
         pixel=1.0, perceptual=0.05, adversarial=1e-3, warmup=0.9,
-        learning_rate=5e-4, beta_1=0.9, decay="cosine", averaging=0.99,
+        learning_rate=8e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="cosine",
+        averaging=0.99,
     ),
 }  # fmt: skip
 

@@ -152,13 +152,22 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         return {"initial_learning_rate": self.initial_learning_rate, "steps": self.steps}
 
 
-def build_optimizer(recipe: recipes.Recipe, steps: int, averaging: float = 0.0):
-    """Adam as the recipe wants it, for a run of `steps` updates of this network."""
-    rate = recipe.learning_rate
+RISE = 0.07  # Share of a cosine schedule in which the learning rate rises.
+
+
+def build_optimizer(recipe: recipes.Recipe, rate: float, steps: int, averaging: float = 0.0):
+    """Adam as the recipe wants it, for a run of `steps` updates of this network at most `rate`.
+
+    The rise matters where the last layer starts at zero: until it has moved, the gradients of all
+    others are tiny and mostly noise, and Adam would take full steps along that noise.
+    """
     if recipe.decay == "linear":
         rate = ConstantThenLinear(rate, steps)
     elif recipe.decay == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        rise = max(round(RISE * steps), 1)
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate / rise, max(steps - rise, 1), warmup_target=rate, warmup_steps=rise
+        )
     adam = keras.optimizers.Adam(
         rate, beta_1=recipe.beta_1, use_ema=averaging > 0, ema_momentum=averaging or None
     )
@@ -349,10 +358,9 @@ def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) 
     gan = DeblurGAN(
         build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
     )
-    optimizer = build_optimizer(what, steps, what.averaging)
-    critic_optimizer = build_optimizer(
-        what, (epochs - warm) * sizes.steps_per_epoch * what.critic_steps
-    )
+    critic_steps = (epochs - warm) * sizes.steps_per_epoch * what.critic_steps
+    optimizer = build_optimizer(what, what.learning_rate, steps, what.averaging)
+    critic_optimizer = build_optimizer(what, what.critic_learning_rate, critic_steps)
     warm_terms = {"pixel": 1.0}
     full_terms = {
         "pixel": what.pixel,

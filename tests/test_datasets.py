@@ -117,7 +117,7 @@ def sample_set(tmp_path_factory):
 
 def test_the_sample_set_is_pairs_of_different_photographs(sample_set):
     train, test = find_pairs(sample_set / "train"), find_pairs(sample_set / "test")
-    assert len(train) == 8 * 6
+    assert len(train) == 5 * 6
     assert len(test) == 2 * 6
     names = [{pair.sharp.stem.rsplit("_", 1)[0] for pair in pairs} for pairs in (train, test)]
     assert names[0].isdisjoint(names[1])

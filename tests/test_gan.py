@@ -34,8 +34,8 @@ def build(name, network, **terms):
     )
     full = {"pixel": 1.0, "perceptual": 1.0, "adversarial": 1.0} | terms
     gan.compile(
-        training.build_optimizer(recipe, 100, recipe.averaging),
-        training.build_optimizer(recipe, 100),
+        training.build_optimizer(recipe, recipe.learning_rate, 100, recipe.averaging),
+        training.build_optimizer(recipe, recipe.critic_learning_rate, 100),
         critic_steps=recipe.critic_steps,
         gradient_penalty=recipe.gradient_penalty,
         fakes_from_inference=recipe.fakes_from_inference,

@@ -100,3 +100,23 @@ def test_nothing_in_the_project_names_a_machines_path():
             "tests"
         ):
             assert not pattern.search(path.read_text(encoding="utf-8")), name
+
+
+def test_the_repositorys_address_is_changed_everywhere_by_one_command(tmp_path):
+    address = re.search(r"github.com/([\w./-]+)", PYPROJECT["project"]["urls"]["Repository"])[1]
+    files = ["Makefile", "pyproject.toml", "README.md"]
+    files += [str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")]
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    subprocess.run(
+        ["make", "repository", "NAME=school/deblurring"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    for name in files[1:]:
+        text = (tmp_path / name).read_text()
+        assert address not in text
+        assert text == (ROOT / name).read_text().replace(address, "school/deblurring")
+    assert len(list(tmp_path.rglob("*.*"))) == len(files) - 1

@@ -18,11 +18,8 @@ from .photos import read_photo, write_photo
 # All are public domain or CC0 (see data/README.md for authors and sources).
 PHOTOS = {
     "train": (
-        "brick.png",
         "camera.png",
         "chelsea.png",
-        "coins.png",
-        "hubble_deep_field.jpg",
         "motorcycle_left.png",
         "motorcycle_right.png",
         "rocket.jpg",
