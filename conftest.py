@@ -7,7 +7,7 @@ import tempfile
 # own, so that a test neither takes minutes nor finds or leaves anything in runs/.
 os.environ["DEBLURGAN_PROFILE"] = "smoke"
 os.environ["DEBLURGAN_RUNS"] = tempfile.mkdtemp(prefix="deblurgan-runs-")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def pytest_collectstart(collector):

@@ -9,7 +9,6 @@ an interrupted comparison goes on where it stopped.
 import argparse
 import csv
 import subprocess
-import time
 
 from deblurgan_lib import course, figures, profiles, recipes, training
 from deblurgan_lib.datasets.pairs import find_pairs
@@ -36,7 +35,6 @@ def main():
     photos = {"blurred": read_photo(pair.blurred)}
     rows = []
     for recipe in recipes.RECIPES:
-        start = time.monotonic()
         name = f"compare-{recipe}-{args.profile}-{args.epochs}"
         run = training.train(
             name, data, course.runs_folder(), recipe, args.profile, epochs=args.epochs
@@ -46,7 +44,6 @@ def main():
                 "recipe": recipe,
                 "profile": args.profile,
                 "steps": args.epochs * profiles.PROFILES[args.profile].steps_per_epoch,
-                "minutes": f"{(time.monotonic() - start) / 60:.1f}",
                 **{score: f"{run.report[score]:.4f}" for score in SCORES},
                 "device": run.config["device"],
                 "precision": run.config["precision"],

@@ -40,8 +40,12 @@ def data_folder(data: str) -> Path:
 
 @contextlib.contextmanager
 def quiet_import():
-    """Hold back the lines about drivers that TensorFlow's C++ part writes while it loads."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Hold back what TensorFlow's C++ part logs while it loads, and later.
+
+    It logs missing drivers and optimisations it could not do as errors, on machines where all is
+    well. What really goes wrong still raises an exception.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)

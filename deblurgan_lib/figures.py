@@ -25,7 +25,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, GREY = (
 def image_bytes(fig: Figure, kind: str) -> bytes:
     """The figure as `"png"` (diagrams) or `"jpeg"` (photographs, a tenth of the size)."""
     buffer = io.BytesIO()
-    options = {"pil_kwargs": {"quality": 85}} if kind == "jpeg" else {}
+    options = {"pil_kwargs": {"quality": 80}} if kind == "jpeg" else {}
     fig.savefig(buffer, format=kind, dpi=110, **options)
     return buffer.getvalue()
 
@@ -120,9 +120,10 @@ def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> F
     epochs = [int(row["epoch"]) + 1 for row in metrics]
 
     def line(ax, key, colour, mark, label=None):
-        values = [row[key] for row in metrics]
-        if any(values):
-            ax.plot(epochs, values, color=colour, marker=mark, markersize=3, label=label or key)
+        # A term that has not been switched on yet is zero and is left out.
+        points = [(epoch, row[key]) for epoch, row in zip(epochs, metrics) if row[key]]
+        if points:
+            ax.plot(*zip(*points), color=colour, marker=mark, markersize=3, label=label or key)
 
     line(score, "val_psnr", BLUE, "o", "restored")
     if psnr_blurred is not None:

@@ -32,7 +32,8 @@ class Recipe:
         critic_learning_rate: Adam's for the critic.
         beta_1: Adam's first-moment decay.
         decay: `"constant"`; `"linear"`: constant for half of the steps, then down to 0;
-            `"cosine"`: up in the first 7 % of the steps, then a half cosine down to 0.
+            `"cosine"`: up in the first 7 % of the warm-up, then a half cosine down to a tenth,
+            which is held to the end.
         averaging: momentum of the moving average of the generator's weights, 0 for none; the
             averaged weights are the ones that are scored and saved.
     """
@@ -86,7 +87,7 @@ RECIPES = {
         critic="patch", critic_norm="none", critic_steps=1, gradient_penalty=10.0,
         fakes_from_inference=False,
         features="vgg16", layer="block3_conv3", before_relu=False, preprocess=True,
-        pixel=1.0, perceptual=0.05, adversarial=1e-3, warmup=0.9,
+        pixel=1.0, perceptual=1.0, adversarial=1e-3, warmup=0.9,
         learning_rate=8e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="cosine",
         averaging=0.99,
     ),

@@ -41,11 +41,11 @@ class Run:
 
     @property
     def config(self) -> dict:
-        return json.loads((self.folder / "config.json").read_text())
+        return _read_json(self.folder / "config.json")
 
     @property
     def report(self) -> dict:
-        return json.loads((self.folder / "report.json").read_text())
+        return _read_json(self.folder / "report.json")
 
     @property
     def metrics(self) -> list[dict]:
@@ -66,6 +66,15 @@ class Run:
     def generator(self) -> keras.Model:
         """The trained generator, with its averaged weights."""
         return restore.load(self.folder / "generator.keras")
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        raise CourseError(
+            f"{path} is damaged; delete it if you know what was in it, or the whole folder."
+        ) from None
 
 
 def _write_json(path: Path, value: dict) -> None:
@@ -153,10 +162,11 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
 
 
 RISE = 0.07  # Share of a cosine schedule in which the learning rate rises.
+HELD = 0.1  # Share of the highest learning rate that is left at its end.
 
 
 def build_optimizer(recipe: recipes.Recipe, rate: float, steps: int, averaging: float = 0.0):
-    """Adam as the recipe wants it, for a run of `steps` updates of this network at most `rate`.
+    """Adam as the recipe wants it, with a schedule over `steps` updates and at most `rate`.
 
     The rise matters where the last layer starts at zero: until it has moved, the gradients of all
     others are tiny and mostly noise, and Adam would take full steps along that noise.
@@ -166,7 +176,7 @@ def build_optimizer(recipe: recipes.Recipe, rate: float, steps: int, averaging: 
     elif recipe.decay == "cosine":
         rise = max(round(RISE * steps), 1)
         rate = keras.optimizers.schedules.CosineDecay(
-            rate / rise, max(steps - rise, 1), warmup_target=rate, warmup_steps=rise
+            rate / rise, max(steps - rise, 1), HELD, warmup_target=rate, warmup_steps=rise
         )
     adam = keras.optimizers.Adam(
         rate, beta_1=recipe.beta_1, use_ema=averaging > 0, ema_momentum=averaging or None
@@ -235,6 +245,11 @@ def _resume(run: Run, gan: DeblurGAN) -> int:
             print(f"{path} is damaged and is left out ({type(error).__name__}).")
             continue
         return int(path.name.split("-")[1].split(".")[0])
+    if run.checkpoints:
+        raise CourseError(
+            f"No checkpoint in {run.folder / 'checkpoints'} can be read; "
+            "delete them to start this run from the beginning."
+        )
     return 0
 
 
@@ -244,7 +259,8 @@ def _forget_after(run: Run, epoch: int) -> None:
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)
-    kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) < epoch]
+    done = {str(number) for number in range(epoch)}
+    kept = [line for line in lines[1:] if line.endswith("\n") and line.split(",")[0] in done]
     beside = path.with_name(".metrics.csv.part")
     beside.write_text("".join(lines[:1] + kept))
     os.replace(beside, path)
@@ -259,13 +275,14 @@ def _begin(run: Run, config: dict) -> None:
     before = run.config
     differing = [
         f"{key} was {before.get(key)!r} and is now {config[key]!r}"
-        for key in ("recipe", "profile", "data", "seed", "epochs", "precision")
+        for key in ("recipe", "profile", "data", "seed", "epochs")
         if before.get(key) != config[key]
     ]
-    if differing or before["recipe_values"] != config["recipe_values"]:
+    changed = any(before.get(key) != config[key] for key in ("recipe_values", "profile_values"))
+    if differing or changed:
         raise CourseError(
             f"The run {run.folder.name} exists and is another one "
-            f"({'; '.join(differing) or 'its recipe has changed since'}); "
+            f"({'; '.join(differing) or 'its recipe or profile has changed since'}); "
             "choose another run name, or delete its folder."
         )
 
@@ -316,6 +333,8 @@ def train(
             f"The run name {run_name!r} may hold only letters, digits, '.', '_' and '-'; "
             "where runs are kept is another argument."
         )
+    if epochs < 0:
+        raise CourseError(f"epochs={epochs} is negative; 0 stands for the profile's number.")
     epochs = epochs or sizes.epochs
     run, data = Run(Path(runs) / run_name), Path(data)
     train_pairs = find_pairs(data / "train")
@@ -353,7 +372,8 @@ def train(
 def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) -> DeblurGAN:
     keras.utils.set_random_seed(config["seed"])
     epochs, warm = config["epochs"], warmup_epochs(what, config["epochs"])
-    steps = epochs * sizes.steps_per_epoch
+    # The cosine belongs to the warm-up where there is one; what is left is held for the game.
+    steps = (warm or epochs) * sizes.steps_per_epoch
     perceptual = PerceptualLoss(config["features"], what.layer, what.before_relu, what.preprocess)
     gan = DeblurGAN(
         build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]

@@ -8,7 +8,7 @@ import keras
 from . import figures, training
 from .datasets.pairs import Pair
 from .datasets.photos import read_photo
-from .evaluation import psnr
+from .evaluation import psnr, psnr_of_doing_nothing
 from .restore import restore
 
 
@@ -20,27 +20,27 @@ class LiveTraining(keras.callbacks.Callback):
 
     Args:
         run_folder: the folder of the run, whose `metrics.csv` is drawn.
-        pair: the photograph to watch.
+        pairs: the photographs that the run validates with; the first one is watched.
     """
 
-    def __init__(self, run_folder: Path, pair: Pair):
+    def __init__(self, run_folder: Path, pairs: list[Pair]):
         super().__init__()
         self.run = training.Run(Path(run_folder))
+        self.doing_nothing = psnr_of_doing_nothing(pairs)
+        pair = pairs[0]
         self.blurred, self.sharp = read_photo(pair.blurred), read_photo(pair.sharp)
         self.restored = self.blurred
         self.handles = (None, None)
-        self.epochs_here = 0
+        self.begin = None
 
     def on_train_begin(self, logs=None):
-        self.begin = time.monotonic()
-        self.epochs_here = 0
+        self.begin = self.begin or time.monotonic()
 
     def on_test_end(self, logs=None):
         # This comes before SwapEMAWeights puts the unaveraged weights back.
         self.restored = restore(self.model.generator, self.blurred)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epochs_here += 1
         self.draw({"epoch": epoch, **logs})
 
     def draw(self, newest: dict):
@@ -53,8 +53,8 @@ class LiveTraining(keras.callbacks.Callback):
             (f"{before:.2f} dB", f"after epoch {newest['epoch'] + 1}: {after:.2f} dB"),
         )
         minutes = (time.monotonic() - self.begin) / 60
-        curves = figures.training_curves(rows)
-        curves.suptitle(f"epoch {newest['epoch'] + 1}, {minutes:.1f} minutes in this phase")
+        curves = figures.training_curves(rows, self.doing_nothing)
+        curves.suptitle(f"epoch {newest['epoch'] + 1}, {minutes:.1f} minutes")
         alt_curves = "Validation PSNR, pixel loss and critic losses by epoch."
         alt_photo = "A validation photograph blurred, restored and sharp, with an enlarged detail."
         self.handles = (

@@ -112,7 +112,7 @@ def test_live_training_draws_what_is_scored(data_set, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(figures, "display", lambda x, **k: drawn.append(x) or FakeHandle(drawn))
     pair = find_pairs(data_set / "test")[0]
-    live = widgets.LiveTraining(tmp_path / "live", pair)
+    live = widgets.LiveTraining(tmp_path / "live", [pair])
     run = training.train("live", data_set, tmp_path, profile="smoke", callbacks=(live,), verbose=0)
     assert len(drawn) == 2 * len(run.metrics)
     expected = restore(run.generator(), read_photo(pair.blurred)).astype(int)

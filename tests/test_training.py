@@ -155,6 +155,20 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(train, capsys)
     assert [row["epoch"] for row in resumed.metrics] == [0, 1, 2]
 
 
+def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train):
+    with pytest.raises(KeyboardInterrupt):
+        train(callbacks=(Interrupt(2),))
+    run = training.Run(train("other").folder.parent / "run")
+    for checkpoint in run.checkpoints:
+        checkpoint.write_bytes(b"damaged")
+    with pytest.raises(CourseError, match="No checkpoint in .*run/checkpoints can be read"):
+        train()
+    assert len(run.checkpoints) == 2
+    (run.folder / "config.json").write_text("{")
+    with pytest.raises(CourseError, match="config.json is damaged"):
+        train()
+
+
 def test_a_killed_process_resumes(data_set, tmp_path):
     code = (
         "import dataclasses, sys, pathlib\n"
@@ -225,6 +239,11 @@ def test_a_run_name_with_a_path_in_it_is_refused(train, name, tmp_path):
     with pytest.raises(CourseError, match="run name"):
         train(name)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_negative_number_of_epochs_is_refused(train):
+    with pytest.raises(CourseError, match="epochs=-1"):
+        train(epochs=-1)
 
 
 def test_an_unknown_recipe_or_profile_is_named_with_the_known_ones(train):
