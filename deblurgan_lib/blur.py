@@ -102,7 +102,7 @@ def point_spread_function(trajectory: np.ndarray, size: int | None = None) -> np
     return psf[:size, :size] / len(points)
 
 
-def random_psfs(n: int, seed: int, size: int = 15, max_length: float = 20.0) -> np.ndarray:
+def random_psfs(n: int, seed: int, size: int, max_length: float) -> np.ndarray:
     """Camera shakes of many strengths, ready to blur with.
 
     The exposure of each is drawn evenly between a tenth and the whole of its path. Paths that do

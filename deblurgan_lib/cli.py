@@ -67,8 +67,10 @@ def _photos_to_deblur(arguments: list[str], output: Path) -> dict[Path, Path]:
             raise CourseError(
                 f"Two photos would both become {target}; restore them into different folders."
             )
-        if target.exists() and photo.exists() and target.samefile(photo):
-            raise CourseError(f"{photo} would overwrite itself; choose another output folder.")
+        if target.exists() and target.parent.samefile(photo.parent):
+            raise CourseError(
+                f"{photo} would overwrite {target.name} beside it; choose another output folder."
+            )
         targets[photo] = target
     return targets
 
@@ -131,7 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 if everything asked for was done, 1 if something was not, 130 if interrupted.
+        0 if everything asked for was done, 1 if something was not, 130 if interrupted; a command
+        that does not exist ends in argparse's 2.
     """
     args = _parser().parse_args(arguments)
     try:
@@ -144,5 +147,5 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"deblurgan: {error.strerror or error}{name}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("deblurgan: interrupted; the same command continues a training.", file=sys.stderr)
+        print("deblurgan: interrupted; the same command goes on.", file=sys.stderr)
         return 130

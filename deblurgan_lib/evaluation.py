@@ -11,6 +11,7 @@ from .datasets.pairs import Pair
 from .datasets.photos import read_photo
 from .errors import CourseError
 
+SSIM_WINDOW = 11
 PROTOCOL = (
     "whole photographs at their own size, 8-bit RGB after rounding; mean over photographs of "
     "PSNR (dB, peak 255, all channels together) and SSIM (Gaussian window 11x11, sigma 1.5, "
@@ -31,7 +32,7 @@ def ssim(sharp: np.ndarray, photo: np.ndarray) -> float:
     Raises:
         CourseError: the photographs are smaller than the 11x11 window.
     """
-    if min(sharp.shape[:2]) < 11:
+    if min(sharp.shape[:2]) < SSIM_WINDOW:
         height, width = sharp.shape[:2]
         raise CourseError(f"SSIM needs at least 11x11 pixels; this photo has {width}x{height}.")
     return float(
@@ -76,6 +77,11 @@ def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> 
     means = {key: float(np.mean([photo[key] for photo in photos])) for key in scores}
     report = {**means, "n_images": len(photos), "protocol": PROTOCOL, "photos": photos}
     return _without_infinity(report)
+
+
+def decibels(value: float | None) -> str:
+    """A PSNR of a report as text; None stands for two equal photographs."""
+    return "equal" if value is None else f"{value:.2f} dB"
 
 
 def psnr_of_doing_nothing(pairs: list[Pair]) -> float:

@@ -8,6 +8,7 @@ import io
 import itertools
 
 import numpy as np
+import PIL.Image
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 
@@ -28,6 +29,12 @@ def image_bytes(fig: Figure, kind: str) -> bytes:
     options = {"pil_kwargs": {"quality": 80}} if kind == "jpeg" else {}
     fig.savefig(buffer, format=kind, dpi=110, **options)
     return buffer.getvalue()
+
+
+def as_photo(fig: Figure) -> np.ndarray:
+    """The figure as uint8 (H, W, 3)."""
+    with PIL.Image.open(io.BytesIO(image_bytes(fig, "png"))) as picture:
+        return np.array(picture.convert("RGB"))
 
 
 def show(fig: Figure, alt: str, kind: str = "png", handle=None):
@@ -152,8 +159,9 @@ def gain_by_blur(photos: list[dict]) -> Figure:
     """
     fig = Figure((5.4, 3.2), layout="tight")
     ax = fig.subplots()
+    photos = [row for row in photos if None not in row.values()]
     names = sorted({row["photo"].rsplit("_", 1)[0] for row in photos})
-    colours, marks = itertools.cycle((BLUE, ORANGE, GREEN, RED, PURPLE)), itertools.cycle("osD^v")
+    colours, marks = itertools.cycle((BLUE, ORANGE, GREEN, RED, PURPLE)), itertools.cycle("osD^")
     for name, colour, mark in zip(names, colours, marks, strict=False):
         rows = [row for row in photos if row["photo"].rsplit("_", 1)[0] == name]
         gains = [row["psnr_restored"] - row["psnr_blurred"] for row in rows]

@@ -19,6 +19,8 @@ class DeblurGAN(keras.Model):
 
     def __init__(self, generator, critic, perceptual=None, seed=0):
         super().__init__(name="deblurgan")
+        # The generator first: at the end of `fit` Keras puts the averaged weights of `optimizer`
+        # into the first trainable weights it finds.
         self.generator = generator
         self.critic = critic
         self.perceptual = perceptual
@@ -50,8 +52,9 @@ class DeblurGAN(keras.Model):
         """
         super().compile(optimizer=optimizer, jit_compile=False)
         self.critic_optimizer = critic_optimizer
-        optimizer.build(self.generator.trainable_variables)
-        critic_optimizer.build(self.critic.trainable_variables)
+        for each, network in ((optimizer, self.generator), (critic_optimizer, self.critic)):
+            if not each.built:
+                each.build(network.trainable_variables)
         self.term_weights = {
             "pixel": pixel,
             "perceptual": perceptual,

@@ -67,7 +67,7 @@ def _load_imagenet(network):
     except Exception as error:  # Keras raises what its downloader happens to raise.
         raise CourseError(
             f"The ImageNet weights of {network.upper()} could not be downloaded ({error}); "
-            "use features='vgg16-hed', which works offline."
+            "the network 'vgg16-hed' works offline (profile 'sample')."
         ) from None
 
 
@@ -109,7 +109,11 @@ def feature_network(name: str, layer: str = "block3_conv3", before_relu: bool = 
         if source == "imagenet":
             vgg = _load_imagenet(network)
         else:
-            vgg = _load_hed() if source == "hed" else keras.applications.VGG16(None, weights=None)
+            vgg = (
+                _load_hed()
+                if source == "hed"
+                else keras.applications.VGG16(weights=None, include_top=False)
+            )
     finally:
         keras.config.set_dtype_policy(policy)
     names = [part.name for part in vgg.layers]

@@ -32,8 +32,8 @@ class Recipe:
         critic_learning_rate: Adam's for the critic.
         beta_1: Adam's first-moment decay.
         decay: `"constant"`; `"linear"`: constant for half of the steps, then down to 0;
-            `"cosine"`: up in the first 7 % of the warm-up, then a half cosine down to a tenth,
-            which is held to the end.
+            `"cosine"`: up in the first 7 % of the warm-up (the critic: of the rest), then a half
+            cosine down to a tenth, which is held.
         averaging: momentum of the moving average of the generator's weights, 0 for none; the
             averaged weights are the ones that are scored and saved.
     """

@@ -1,15 +1,10 @@
 """One training run, from a data set to a folder with everything worth keeping.
 
-`runs/<name>/` holds `config.json` (what would repeat the run), `metrics.csv`, `logs/` for
-TensorBoard, `checkpoints/` (the last two), `generator.keras`, `report.json` and
-`before_after.png`. Starting a run again under the same name continues it.
+Starting a run again under the same name continues it; the folder itself is `runs.py`.
 """
 
 import contextlib
-import csv
 import dataclasses
-import json
-import math
 import os
 import platform
 import re
@@ -22,65 +17,15 @@ import tensorflow as tf
 
 from . import evaluation, figures, models, profiles, recipes, restore
 from .datasets.pairs import Pair, find_pairs, spread
-from .datasets.photos import read_photo
+from .datasets.photos import photo_size, read_photo, write_photo
 from .datasets.pipeline import training_batches, whole_photos
 from .datasets.sample import is_complete
 from .errors import CourseError
 from .gan import DeblurGAN
 from .losses import PerceptualLoss
+from .runs import Run, SaveCheckpoint, StopWhenNotFinite, write_json
 
 FRESH_BLUR = 0.5  # Share of crops whose blur is made anew, in the synthetic sample set.
-CHECKPOINTS_KEPT = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """The folder of a training run; what it knows it reads from there."""
-
-    folder: Path
-
-    @property
-    def config(self) -> dict:
-        return _read_json(self.folder / "config.json")
-
-    @property
-    def report(self) -> dict:
-        return _read_json(self.folder / "report.json")
-
-    @property
-    def metrics(self) -> list[dict]:
-        """One dict of floats for each epoch so far."""
-        path = self.folder / "metrics.csv"
-        if not path.exists():
-            return []
-        with open(path, newline="") as file:
-            return [
-                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
-            ]
-
-    @property
-    def checkpoints(self) -> list[Path]:
-        """Oldest first; the number in the name is that of the epochs done."""
-        return sorted((self.folder / "checkpoints").glob("epoch-*.weights.h5"))
-
-    def generator(self) -> keras.Model:
-        """The trained generator, with its averaged weights."""
-        return restore.load(self.folder / "generator.keras")
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except ValueError:
-        raise CourseError(
-            f"{path} is damaged; delete it if you know what was in it, or the whole folder."
-        ) from None
-
-
-def _write_json(path: Path, value: dict) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(value, indent=1) + "\n")
-    os.replace(beside, path)
 
 
 # ---------------------------------------------------------------- what to compute, and how exactly
@@ -145,7 +90,6 @@ def feature_network_name(recipe: recipes.Recipe, profile: profiles.Profile) -> s
     return "vgg16-hed" if profile.offline else f"{recipe.features}-imagenet"
 
 
-@keras.saving.register_keras_serializable(package="deblurgan")
 class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     """The paper's schedule: constant for the first half of the steps, then linearly down to 0."""
 
@@ -189,102 +133,6 @@ def build_optimizer(recipe: recipes.Recipe, rate: float, steps: int, averaging: 
 def warmup_epochs(recipe: recipes.Recipe, epochs: int) -> int:
     """How many of the epochs train with the pixel term alone; the last one never does."""
     return min(round(recipe.warmup * epochs), epochs - 1)
-
-
-# ------------------------------------------------------------------------------- what may go wrong
-
-
-class StopWhenNotFinite(keras.callbacks.Callback):
-    """End the run at the first step whose losses are not finite, before anything is saved."""
-
-    def __init__(self, run: Run):
-        super().__init__()
-        self.run = run
-
-    def on_train_batch_end(self, batch, logs=None):
-        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
-        if broken:
-            kept = [path.name for path in self.run.checkpoints]
-            raise CourseError(
-                f"Training diverged: {', '.join(broken)} became infinite or not a number. "
-                f"The last good checkpoint is {kept[-1] if kept else 'none yet'}; train under "
-                "another name with a smaller learning rate."
-            )
-
-
-class SaveCheckpoint(keras.callbacks.Callback):
-    """After each epoch keep both networks, both optimisers and the averaged weights."""
-
-    def __init__(self, run: Run):
-        super().__init__()
-        self.run = run
-
-    def on_epoch_end(self, epoch, logs=None):
-        folder = self.run.folder / "checkpoints"
-        beside = folder / "saving.weights.h5"
-        try:
-            folder.mkdir(exist_ok=True)
-            self.model.save_weights(beside)
-            os.replace(beside, folder / f"epoch-{epoch + 1:05d}.weights.h5")
-        except (OSError, RuntimeError) as error:  # h5py reports a full disk as either.
-            beside.unlink(missing_ok=True)
-            raise CourseError(
-                f"The checkpoint of epoch {epoch + 1} could not be written to {folder} ({error}); "
-                "make room on the disk and start the run again, it continues from the one before."
-            ) from None
-        for old in self.run.checkpoints[:-CHECKPOINTS_KEPT]:
-            old.unlink()
-
-
-def _resume(run: Run, gan: DeblurGAN) -> int:
-    """Load the newest readable checkpoint into `gan`; returns the number of epochs it has done."""
-    for path in reversed(run.checkpoints):
-        try:
-            gan.load_weights(path)
-        except Exception as error:  # A damaged HDF5 file raises many things.
-            print(f"{path} is damaged and is left out ({type(error).__name__}).")
-            continue
-        return int(path.name.split("-")[1].split(".")[0])
-    if run.checkpoints:
-        raise CourseError(
-            f"No checkpoint in {run.folder / 'checkpoints'} can be read; "
-            "delete them to start this run from the beginning."
-        )
-    return 0
-
-
-def _forget_after(run: Run, epoch: int) -> None:
-    """Drop the rows of epochs whose checkpoint never came to be; they are trained again."""
-    path = run.folder / "metrics.csv"
-    if not path.exists():
-        return
-    lines = path.read_text().splitlines(keepends=True)
-    done = {str(number) for number in range(epoch)}
-    kept = [line for line in lines[1:] if line.endswith("\n") and line.split(",")[0] in done]
-    beside = path.with_name(".metrics.csv.part")
-    beside.write_text("".join(lines[:1] + kept))
-    os.replace(beside, path)
-
-
-def _begin(run: Run, config: dict) -> None:
-    """Make the folder, or check that this is the run that is in it."""
-    if not (run.folder / "config.json").exists():
-        run.folder.mkdir(parents=True, exist_ok=True)
-        _write_json(run.folder / "config.json", config)
-        return
-    before = run.config
-    differing = [
-        f"{key} was {before.get(key)!r} and is now {config[key]!r}"
-        for key in ("recipe", "profile", "data", "seed", "epochs")
-        if before.get(key) != config[key]
-    ]
-    changed = any(before.get(key) != config[key] for key in ("recipe_values", "profile_values"))
-    if differing or changed:
-        raise CourseError(
-            f"The run {run.folder.name} exists and is another one "
-            f"({'; '.join(differing) or 'its recipe or profile has changed since'}); "
-            "choose another run name, or delete its folder."
-        )
 
 
 # --------------------------------------------------------------------------------------- the run
@@ -335,11 +183,14 @@ def train(
         )
     if epochs < 0:
         raise CourseError(f"epochs={epochs} is negative; 0 stands for the profile's number.")
+    if not 0 <= seed < 2**31:
+        raise CourseError(f"seed={seed} is not between 0 and {2**31 - 1}.")
     epochs = epochs or sizes.epochs
-    run, data = Run(Path(runs) / run_name), Path(data)
+    run, data = Run(Path(runs) / run_name), Path(data).resolve()
     train_pairs = find_pairs(data / "train")
     test_pairs = find_pairs(data / "test")
-    policy = run.config["precision"] if (run.folder / "config.json").exists() else None
+    _check_test_sizes(test_pairs)
+    policy = run.config["precision"] if run.has_begun else None
     config = {
         "recipe": recipe,
         "profile": profile,
@@ -360,13 +211,25 @@ def train(
             "numpy": np.__version__,
         },
     }
-    _begin(run, config)
-    if (run.folder / "report.json").exists():
-        return run
-    with precision(config["precision"]):
-        gan = _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose)
-    _finish(run, what, sizes, gan, test_pairs)
+    with run.explained():
+        run.begin(config)
+        if run.is_finished:
+            return run
+        with precision(config["precision"]):
+            gan = _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose)
+        _finish(run, what, sizes, gan, test_pairs)
     return run
+
+
+def _check_test_sizes(pairs: list[Pair]) -> None:
+    """Better before the training than after it."""
+    for pair in pairs:
+        width, height = photo_size(pair.sharp)
+        if min(width, height) < evaluation.SSIM_WINDOW:
+            raise CourseError(
+                f"{pair.sharp} is {width}x{height}; a test photo needs at least "
+                f"{evaluation.SSIM_WINDOW}x{evaluation.SSIM_WINDOW} pixels to be scored."
+            )
 
 
 def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) -> DeblurGAN:
@@ -391,8 +254,8 @@ def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) 
         "fakes_from_inference": what.fakes_from_inference,
     }
     gan.compile(optimizer, critic_optimizer, **warm_terms)
-    done = _resume(run, gan)
-    _forget_after(run, done)
+    done = run.resume(gan)
+    run.forget_after(done)
     validation = whole_photos(spread(test_pairs, sizes.validation_photos))
     for end, terms in ((warm, warm_terms), (epochs, full_terms)):
         if end == 0 or done > end:
@@ -448,9 +311,10 @@ def _finish(run: Run, what, sizes, gan: DeblurGAN, test_pairs: list[Pair]) -> No
     report = evaluation.evaluate(lambda photo: restore.restore(generator, photo), test_pairs)
     pair = test_pairs[0]
     blurred = read_photo(pair.blurred)
-    scores = [f"{report['photos'][0][key]:.2f} dB" for key in ("psnr_blurred", "psnr_restored")]
+    keys = ("psnr_blurred", "psnr_restored")
+    scores = [evaluation.decibels(report["photos"][0][key]) for key in keys]
     fig = figures.before_after(
         blurred, restore.restore(generator, blurred), read_photo(pair.sharp), scores
     )
-    (run.folder / "before_after.png").write_bytes(figures.image_bytes(fig, "png"))
-    _write_json(run.folder / "report.json", report)
+    write_photo(run.folder / "before_after.png", figures.as_photo(fig))
+    write_json(run.folder / "report.json", report)

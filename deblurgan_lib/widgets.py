@@ -5,11 +5,12 @@ from pathlib import Path
 
 import keras
 
-from . import figures, training
+from . import figures
 from .datasets.pairs import Pair
 from .datasets.photos import read_photo
 from .evaluation import psnr, psnr_of_doing_nothing
 from .restore import restore
+from .runs import Run
 
 
 class LiveTraining(keras.callbacks.Callback):
@@ -25,7 +26,7 @@ class LiveTraining(keras.callbacks.Callback):
 
     def __init__(self, run_folder: Path, pairs: list[Pair]):
         super().__init__()
-        self.run = training.Run(Path(run_folder))
+        self.run = Run(Path(run_folder))
         self.doing_nothing = psnr_of_doing_nothing(pairs)
         pair = pairs[0]
         self.blurred, self.sharp = read_photo(pair.blurred), read_photo(pair.sharp)

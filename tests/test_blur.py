@@ -47,7 +47,7 @@ def test_big_shakes_turn_the_camera_round():
 
 
 def test_a_seed_repeats_and_another_does_not():
-    first, again, other = (blur.random_psfs(2, seed) for seed in (5, 5, 6))
+    first, again, other = (blur.random_psfs(2, seed, 15, 20) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -78,7 +78,7 @@ def test_a_trajectory_that_does_not_fit_is_refused():
 
 @pytest.mark.parametrize("linear_light", [False, True])
 def test_a_constant_photograph_stays_constant(linear_light):
-    psf = blur.random_psfs(1, seed=0)[0]
+    psf = blur.random_psfs(1, 0, 15, 20)[0]
     grey = np.full((40, 50, 3), (0, 117, 255), np.uint8)
     np.testing.assert_array_equal(blur.blur(grey, psf, linear_light), grey)
 
@@ -91,7 +91,7 @@ def test_a_single_pixel_kernel_changes_nothing(photo):
 
 
 def test_blur_is_the_convolution_that_scipy_computes(photo):
-    psf = blur.random_psfs(1, seed=7)[0]
+    psf = blur.random_psfs(1, 7, 15, 20)[0]
     theirs = np.stack(
         [convolve(photo[..., c] / 255.0, psf, mode="mirror") for c in range(3)], axis=-1
     )
@@ -100,7 +100,7 @@ def test_blur_is_the_convolution_that_scipy_computes(photo):
 
 
 def test_blur_keeps_the_brightness(photo):
-    for psf in blur.random_psfs(3, seed=1):
+    for psf in blur.random_psfs(3, 1, 15, 20):
         assert blur.blur(photo, psf).mean() == pytest.approx(photo.mean(), abs=1.0)
 
 

@@ -96,6 +96,29 @@ def test_partners_of_different_size_are_refused(data_set, photo):
         find_pairs(data_set / "train")
 
 
+def test_sizes_are_compared_as_people_see_the_photos(data_set, photo):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = Image.fromarray(np.rot90(photo[:96, :128]))
+    lying.save(data_set / "train" / "A" / "train_0.jpg", exif=exif)
+    (data_set / "train" / "A" / "train_0.png").unlink()
+    assert len(find_pairs(data_set / "train")) == 2
+    Image.fromarray(photo[:96, :128]).save(data_set / "train" / "A" / "train_0.jpg", exif=exif)
+    with pytest.raises(CourseError, match="train_0.jpg is 96x128"):
+        find_pairs(data_set / "train")
+
+
+def test_every_kind_of_photo_reaches_the_network(data_set, photo):
+    for suffix in ("tif", "webp", "jpg", "bmp"):
+        for side in "AB":
+            Image.fromarray(photo[:96, :128]).save(data_set / "train" / side / f"kind.{suffix}")
+        pairs = [pair for pair in find_pairs(data_set / "train") if pair.sharp.stem == "kind"]
+        ((blurred, _),) = batches(pairs, 1)
+        assert np.isfinite(blurred).all()
+        for side in "AB":
+            (data_set / "train" / side / f"kind.{suffix}").unlink()
+
+
 def test_two_files_with_one_stem_are_refused(data_set, photo):
     photos.write_photo(data_set / "train" / "A" / "train_1.jpg", photo[:96, :128])
     with pytest.raises(CourseError, match="share a stem"):
@@ -211,7 +234,7 @@ def test_a_resumed_stream_continues_an_unbroken_one(data_set, start):
 
 
 def test_fresh_blur_is_the_blur_of_blur_py(photo):
-    psfs = blur.random_psfs(2, seed=3)
+    psfs = blur.random_psfs(2, 3, 15, 20)
     ours = pipeline._blur_batch(np.stack([photo, photo[::-1]]).astype(np.float32), psfs).numpy()
     inner = slice(7, -7)
     for result, sharp, psf in zip(ours, (photo, photo[::-1]), psfs, strict=True):

@@ -147,6 +147,14 @@ def test_in_half_precision_losses_stay_float32_and_close(policy, perceptual, bat
         assert rough[name] == pytest.approx(exact[name], rel=0.03, abs=0.01)
 
 
+def test_an_optimiser_with_a_loss_scale_is_built_once(batch):
+    with training.precision("mixed_float16"):
+        gan = build("course", None, perceptual=0.0)
+        before = len(gan.optimizer.variables)
+        gan.compile(gan.optimizer, gan.critic_optimizer)
+    assert len(gan.optimizer.variables) == before
+
+
 def test_in_half_precision_the_generator_and_the_critic_still_learn(batch):
     with training.precision("mixed_float16"):
         gan = build("course", None, perceptual=0.0)

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 import pytest
 
-from deblurgan_lib import profiles, recipes, training
+from deblurgan_lib import profiles, recipes, runs, training
+from deblurgan_lib.datasets.photos import write_photo
 from deblurgan_lib.errors import CourseError
 
 TINY = dataclasses.replace(
@@ -119,7 +120,7 @@ def test_a_checkpoint_holds_both_networks_both_optimisers_and_the_average(train,
         training.build_optimizer(recipe, 1e-3, 2),
     )
     fresh.compile(*optimizers)
-    assert training._resume(run, fresh) == 3
+    assert run.resume(fresh) == 3
     for a, b in zip(trained.saved, Kept.everything(fresh), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -205,8 +206,12 @@ class Poison(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == self.epoch:
-            weight = self.model.generator.trainable_variables[-1]
-            weight.assign(np.full(weight.shape, np.nan))
+            self.spoil(self.model)
+
+    @staticmethod
+    def spoil(model):
+        weight = model.generator.trainable_variables[-1]
+        weight.assign(np.full(weight.shape, np.nan))
 
 
 def test_training_that_diverges_stops_and_keeps_the_last_good_checkpoint(train):
@@ -239,6 +244,79 @@ def test_a_run_name_with_a_path_in_it_is_refused(train, name, tmp_path):
     with pytest.raises(CourseError, match="run name"):
         train(name)
     assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_is_binding_before_the_first_checkpoint(train, data_set, photo):
+    with pytest.raises(CourseError, match="smaller than a training crop"):
+        train(profile="sample")
+    assert train().is_finished
+
+
+def test_a_seed_out_of_range_is_refused(train):
+    with pytest.raises(CourseError, match="seed=-1"):
+        train(seed=-1)
+
+
+def test_a_photo_that_breaks_off_in_the_middle_is_named(train, data_set):
+    path = data_set / "train" / "B" / "train_1.png"
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(CourseError, match=r"^\S+train_1.png is a broken image"):
+        train()
+
+
+def test_a_test_photo_too_small_to_score_is_named_before_the_training(train, data_set, photo):
+    for side in "AB":
+        write_photo(data_set / "test" / side / "dot.png", photo[:5, :9])
+    with pytest.raises(CourseError, match="dot.png is 9x5"):
+        train()
+
+
+def test_a_test_photo_that_is_not_blurred_ends_in_a_report(train, data_set, photo):
+    for side in "AB":
+        write_photo(data_set / "test" / side / "a_sharp.png", photo[:64, :64])
+    assert train().report["psnr_blurred"] is None
+
+
+def test_weights_that_are_no_numbers_are_not_kept(train, tmp_path):
+    class PoisonLast(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                Poison.spoil(self.model)
+
+    with pytest.raises(CourseError, match=r"a weight became .*epoch-00001.weights.h5"):
+        train(callbacks=(PoisonLast(),))
+    assert [p.name[:11] for p in training.Run(tmp_path / "runs" / "run").checkpoints] == [
+        "epoch-00001"
+    ]
+
+
+def test_no_room_for_a_checkpoint_is_said_before_it_is_written(train, monkeypatch, tmp_path):
+    usage = runs.shutil.disk_usage
+    monkeypatch.setattr(runs.shutil, "disk_usage", lambda path: usage(path)._replace(free=1000))
+    with pytest.raises(CourseError, match=r"epoch 1 .*No space left on device, \d+ MB are needed"):
+        train()
+    assert not list((tmp_path / "runs" / "run" / "checkpoints").iterdir())
+
+
+def test_a_disk_that_fills_while_the_log_is_written_ends_in_one_sentence(train, monkeypatch):
+    def full(self, epoch, logs=None):
+        raise OSError(28, "No space left on device", "metrics.csv")
+
+    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", full)
+    with pytest.raises(CourseError, match=r"could not be saved \(No space .* metrics.csv\)"):
+        train()
+
+
+@pytest.mark.parametrize("damage", ["header", "row", "bytes"])
+def test_a_damaged_table_of_metrics_is_mended(train, tmp_path, damage):
+    with pytest.raises(KeyboardInterrupt):
+        train(callbacks=(Interrupt(1),))
+    run = training.Run(tmp_path / "runs" / "run")
+    path = run.folder / "metrics.csv"
+    whole = path.read_bytes()
+    path.write_bytes({"header": whole[:9], "row": whole + b"1,0.5", "bytes": b"\xff\xfe"}[damage])
+    train()
+    assert [row["epoch"] for row in run.metrics][-2:] == [1, 2]
 
 
 def test_a_negative_number_of_epochs_is_refused(train):

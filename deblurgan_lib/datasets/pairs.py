@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CourseError
-from .photos import list_photos, open_photo
+from .photos import list_photos, photo_size
 
 
 class Pair(NamedTuple):
@@ -59,12 +59,12 @@ def find_pairs(folder: Path) -> list[Pair]:
         )
     pairs = [Pair(blurred[stem], sharp[stem]) for stem in sorted(blurred)]
     for pair in pairs:
-        with open_photo(pair.blurred) as a, open_photo(pair.sharp) as b:
-            if a.size != b.size:
-                raise CourseError(
-                    f"{pair.blurred} is {a.width}x{a.height} and its partner in B is "
-                    f"{b.width}x{b.height}; partners must show the same pixels."
-                )
+        a, b = photo_size(pair.blurred), photo_size(pair.sharp)
+        if a != b:
+            raise CourseError(
+                f"{pair.blurred} is {a[0]}x{a[1]} and its partner in B is {b[0]}x{b[1]}; "
+                "partners must show the same pixels."
+            )
     return pairs
 
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 
 from ..errors import CourseError
 
+ORIENTATION = 0x0112  # The EXIF tag; from 5 on, width and height are exchanged.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -34,6 +35,15 @@ def open_photo(path: Path) -> Image.Image:
         raise CourseError(f"{path} has more pixels than is safe to decode.") from None
     except (OSError, ValueError, SyntaxError):
         raise CourseError(f"{path} is not an image that can be read; is it complete?") from None
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels as people see the photo, from its header alone."""
+    with open_photo(path) as image:
+        if image.format == "PNG" and "exif" not in image.info:
+            return image.size  # Pillow would decode the whole file to be sure.
+        lies_on_its_side = image.getexif().get(ORIENTATION, 1) >= 5
+        return image.size[::-1] if lies_on_its_side else image.size
 
 
 def read_photo(path: Path) -> np.ndarray:

@@ -6,13 +6,16 @@ the seed and n alone, so a resumed run sees exactly the batches an unbroken one 
 and nothing but the photographs in flight is held in memory.
 """
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 from .. import blur
 from ..errors import CourseError
 from .pairs import Pair
-from .photos import open_photo
+from .photos import photo_size, read_photo
+from .sample import PSF
 
 # Decoding a photograph costs more than a crop is worth; each decoded one gives this many crops,
 # which go into that many different batches.
@@ -31,7 +34,8 @@ def to_uint8(photo):
 
 
 def _decode(path):
-    photo = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+    # The same decoder as everywhere, so that training sees what is scored and restored later.
+    photo = tf.numpy_function(lambda name: read_photo(Path(name.decode())), [path], tf.uint8)
     photo.set_shape((None, None, 3))
     return photo
 
@@ -63,7 +67,7 @@ def training_batches(
         crop: height and width of a crop, pixels; every photo must be at least as large.
         batch: crops in a batch.
         seed: the same seed gives the same batches.
-        start_step: leave out this many batches at the start, without computing them.
+        start_step: leave out this many batches at the start; at most a few are computed.
         fresh_blur: probability that a crop's blurred half is not the one on disk but is made anew
             from its sharp half by a random camera shake.
 
@@ -75,16 +79,16 @@ def training_batches(
         CourseError: a photo is smaller than a crop.
     """
     for pair in pairs:
-        with open_photo(pair.sharp) as photo:
-            if min(photo.size) < crop:
-                raise CourseError(
-                    f"{pair.sharp} is {photo.width}x{photo.height}, smaller than a training crop "
-                    f"of {crop}x{crop}; take it out, or train with a smaller crop."
-                )
+        width, height = photo_size(pair.sharp)
+        if min(width, height) < crop:
+            raise CourseError(
+                f"{pair.sharp} is {width}x{height}, smaller than a training crop of "
+                f"{crop}x{crop}; take it out, or train with a smaller crop."
+            )
     blurred_paths = tf.constant([str(pair.blurred) for pair in pairs])
     sharp_paths = tf.constant([str(pair.sharp) for pair in pairs])
     psfs = tf.constant(
-        blur.random_psfs(FRESH_PSFS, seed) if fresh_blur else np.ones((1, 1, 1), "f")
+        blur.random_psfs(FRESH_PSFS, seed, **PSF) if fresh_blur else np.ones((1, 1, 1), "f")
     )
     margin = psfs.shape[-1] // 2  # A fresh blur needs to see what moves in from outside the crop.
     window = crop + 2 * margin

@@ -15,7 +15,7 @@ import skimage
 from .. import blur
 from .photos import read_photo, write_photo
 
-# All are public domain or CC0 (see data/README.md for authors and sources).
+# Public domain or CC0, as is scikit-image's policy; data/README.md has authors and sources.
 PHOTOS = {
     "train": (
         "camera.png",
@@ -28,11 +28,17 @@ PHOTOS = {
 }
 SHAKES = {"train": 6, "test": 6}  # Blurred versions of each photograph.
 SEEDS = {"train": 1, "test": 2}
+PSF = {"size": 15, "max_length": 20.0}
 
 
 def _expected() -> dict:
     """What a complete set was made from; another answer on disk means it must be made again."""
-    return {"photos": {k: list(v) for k, v in PHOTOS.items()}, "shakes": SHAKES, "seeds": SEEDS}
+    return {
+        "photos": {split: list(names) for split, names in PHOTOS.items()},
+        "shakes": SHAKES,
+        "seeds": SEEDS,
+        "psf": PSF,
+    }
 
 
 def _names(split: str) -> list[tuple[str, str]]:
@@ -76,7 +82,7 @@ def make_sample(folder: Path) -> Path:
         made = Path(beside) / "sample"
         for split in PHOTOS:
             names = _names(split)
-            psfs = blur.random_psfs(len(names), seed=SEEDS[split])
+            psfs = blur.random_psfs(len(names), SEEDS[split], **PSF)
             for side in "AB":
                 (made / split / side).mkdir(parents=True)
             for (photo, stem), psf in zip(names, psfs, strict=True):

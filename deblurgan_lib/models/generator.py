@@ -125,7 +125,8 @@ def unet_generator(
     check_choice("norm", norm, NORMS)
     check_choice("upsampling", upsampling, UPSAMPLINGS)
     blurred = keras.Input((None, None, 3), name="blurred")
-    x = _conv(PadToMultiple(2**depth)(blurred), width, 3, norm)
+    x = PadToMultiple(2**depth, minimum=2 ** (depth + 2))(blurred)
+    x = _conv(x, width, 3, norm)
     levels = []
     for level in range(depth):
         levels.append(x)

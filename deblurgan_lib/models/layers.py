@@ -96,7 +96,7 @@ class PadToMultiple(layers.Layer):
             padded = ops.maximum(-(-size // self.multiple) * self.multiple, self.minimum)
             period = ops.maximum(2 * (size - 1), 1)
             place = ops.arange(padded, dtype="int32") % period
-            inputs = ops.take(inputs, ops.minimum(place, period - place) % size, axis=axis)
+            inputs = ops.take(inputs, ops.minimum(place, period - place), axis=axis)
         return inputs
 
     def compute_output_shape(self, input_shape):
