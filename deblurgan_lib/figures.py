@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 from IPython.display import Image, display
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's palette, which readers with a colour vision deficiency can tell apart.
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = (
@@ -143,6 +144,7 @@ def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> F
     critic.set_title("critic", fontsize=10)
     for ax in (score, terms, critic):
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
         if ax.get_legend_handles_labels()[0]:
             ax.legend(fontsize=8)

@@ -47,7 +47,7 @@ PROFILES = {
     # Two CPU cores, minutes.
     "sample": Profile(
         width=16, blocks=8, critic_width=32, crop=128, batch=8,
-        epochs=20, steps_per_epoch=112, validation_photos=6, offline=True,
+        epochs=16, steps_per_epoch=112, validation_photos=6, offline=True,
     ),
     # One 16 GB GPU, hours.
     "colab": Profile(
