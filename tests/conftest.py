@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
+from deblurgan_lib import models
 from deblurgan_lib.datasets.photos import write_photo
 
 
@@ -24,4 +25,14 @@ def data_set(tmp_path, photo):
             for side, pixels in (("A", blurred), ("B", sharp)):
                 (folder / split / side).mkdir(parents=True, exist_ok=True)
                 write_photo(folder / split / side / f"{split}_{i}.png", pixels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A runs folder with one finished run, `same`, whose generator returns its input."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "same").mkdir()
+    generator = models.resnet_generator(4, 1, norm="none", skip="residual", dropout=0, stem="fold")
+    generator.save(folder / "same" / "generator.keras")
     return folder

@@ -6,17 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deblurgan_lib import cli, models
+from deblurgan_lib import cli
 from deblurgan_lib.datasets.photos import read_photo, write_photo
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    (folder / "same").mkdir()
-    generator = models.resnet_generator(4, 1, norm="none", skip="residual", dropout=0, stem="fold")
-    generator.save(folder / "same" / "generator.keras")
-    return folder
 
 
 @pytest.fixture

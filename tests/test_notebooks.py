@@ -122,8 +122,8 @@ def test_lessons_are_stored_executed_and_without_errors(lesson):
 def test_every_picture_has_alt_text(lesson):
     for cell in code(lesson):
         for output in cell.outputs:
-            if {"image/png", "image/jpeg"} & set(output.get("data", {})):
-                assert len(output.metadata["alt"]) > 20
+            for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
+                assert len(output.metadata[kind]["alt"]) > 20
 
 
 def test_lessons_do_not_define_what_the_library_exports(lesson):

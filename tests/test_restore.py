@@ -6,44 +6,34 @@ from deblurgan_lib import models, restore
 from deblurgan_lib.errors import CourseError
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A runs folder with one finished run, whose generator returns its input."""
-    folder = tmp_path_factory.mktemp("runs")
-    (folder / "first").mkdir()
-    generator = models.resnet_generator(4, 1, norm="none", skip="residual", dropout=0, stem="fold")
-    generator.save(folder / "first" / "generator.keras")
-    return folder
-
-
 def test_weights_are_found_by_run_name_and_by_path(runs):
-    expected = runs / "first" / "generator.keras"
-    assert restore.find_weights("first", runs) == expected
+    expected = runs / "same" / "generator.keras"
+    assert restore.find_weights("same", runs) == expected
     assert restore.find_weights(expected, runs / "elsewhere") == expected
 
 
 @pytest.mark.parametrize("size", [(50, 70), (1, 1), (2, 300)])
 def test_a_photo_of_any_size_keeps_its_size_and_type(runs, size):
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    restored = restore.restore(restore.load("first", runs), photo)
+    restored = restore.restore(restore.load("same", runs), photo)
     np.testing.assert_array_equal(restored, photo)
     assert restored.dtype == np.uint8
 
 
 def test_unknown_names_list_the_finished_runs(runs):
-    with pytest.raises(CourseError, match=r"second .*finished runs: first"):
+    with pytest.raises(CourseError, match=r"second .*finished runs: same"):
         restore.load("second", runs)
     with pytest.raises(CourseError, match=r"no run has finished"):
         restore.load("second", runs / "empty")
     with pytest.raises(CourseError, match=r"no file .*nowhere.keras"):
         restore.load("nowhere.keras", runs)
     with pytest.raises(CourseError, match="neither"):
-        restore.load("../first", runs)
+        restore.load("../same", runs)
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty"])
 def test_a_broken_file_is_named(runs, tmp_path, damage):
-    whole = (runs / "first" / "generator.keras").read_bytes()
+    whole = (runs / "same" / "generator.keras").read_bytes()
     broken = {"cut": whole[: len(whole) // 2], "text": b"not a model", "empty": b""}[damage]
     path = tmp_path / "generator.keras"
     path.write_bytes(broken)
