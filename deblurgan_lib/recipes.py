@@ -1,8 +1,8 @@
 """What a run computes: one table of everything in which the three recipes differ.
 
-`tutorial` is the Keras article of 2018 as printed, faults included; `paper` is DeblurGAN
-(Kupyn et al., CVPR 2018, arXiv 1711.07064) as its authors' code trains it; `course` is ours.
-Sizes are not here but in `profiles.py`.
+In everything that this table lists, `tutorial` follows the Keras article of 2018 as printed, faults
+included, and `paper` the code of DeblurGAN's authors (Kupyn et al., CVPR 2018, arXiv 1711.07064);
+`course` is ours. Sizes are not here but in `profiles.py`.
 """
 
 from dataclasses import dataclass
