@@ -2,7 +2,7 @@
 
 The rooms, in the order in which data flows through them: `errors`, `profiles`, `recipes`, `blur`,
 `datasets`, `models`, `losses`, `gan`, `evaluation`, `restore`, `figures`, `runs`, `training`,
-`widgets`, `course`, `cli`. A room imports only rooms before it.
+`widgets`, `course`, `exercises`, `cli`. A room imports only rooms before it.
 """
 
 import wrapt

@@ -1,0 +1,5 @@
+"""Exercises of this lesson."""
+
+from .exercise import Exercise
+
+EXERCISES: dict[str, Exercise] = {}
