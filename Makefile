@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test lab notebooks recipes repository clean
+.PHONY: help train test browser test-browser lab notebooks recipes repository clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make train      train on the embedded photographs: lesson 05, run by papermill"
 	@echo "make test       check the code's style, run the unit tests and every notebook"
+	@echo "make test-browser   open lessons 00 and 06 in JupyterLab and Chromium, and use them"
 	@echo "make lab        open the lessons in JupyterLab"
 	@echo "make notebooks  run every lesson anew and store what it shows"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
@@ -36,6 +37,17 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest --nbval --durations=10
+
+# Debian's Chromium; where there is another package manager, install a Chromium with it first.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+	  if command -v $$name; then exit 0; fi; done; \
+	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -qq -y --no-install-recommends chromium
+
+test-browser: $(READY) browser
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(BIN)/pytest tests/browser.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks

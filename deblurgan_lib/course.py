@@ -91,6 +91,44 @@ def start(profile: str = "auto") -> Machine:
     return Machine(name, sizes, device)
 
 
+def check_machine() -> None:
+    """Say what the course finds on this machine, and what to do about what is not right."""
+    import importlib.metadata
+    import platform
+    import shutil
+    import sys
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    def say(fine, what, advice):
+        print(f"{'ok  ' if fine else 'LOOK'}  {what}" + ("" if fine else f" - {advice}"))
+
+    project = home() / "pyproject.toml"
+    wanted = tomllib.loads(project.read_text())["project"] if project.is_file() else {}
+    version = platform.python_version()
+    in_range = Requirement(f"python{wanted.get('requires-python', '')}").specifier
+    say(in_range.contains(version), f"Python {version}", f"the course is tested with {in_range}")
+    for text in wanted.get("dependencies", ()):
+        package = Requirement(text)
+        if "google.colab" in sys.modules and package.name in ("jupyterlab", "papermill"):
+            continue  # Colab shows the lessons itself.
+        try:
+            found = importlib.metadata.version(package.name)
+        except importlib.metadata.PackageNotFoundError:
+            say(False, f"{package.name} is missing", f"pip install '{text}'")
+            continue
+        fine = package.specifier.contains(found, prereleases=True)
+        say(fine, f"{package.name} {found}", f"pip install --upgrade '{text}'")
+    if hasattr(os, "sysconf"):  # Not on Windows.
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        say(memory > 3.5, f"{memory:.0f} GiB of memory", "lesson 05 alone needs 1.5 GiB")
+    runs_folder().mkdir(parents=True, exist_ok=True)
+    disk = shutil.disk_usage(runs_folder()).free / 2**30
+    say(disk > 1, f"{disk:.0f} GiB of disk are free for runs", "a run needs less than 1 GiB")
+    say(os.access(runs_folder(), os.W_OK), "runs can be written", f"make {runs_folder()} writable")
+
+
 def show_source(thing) -> None:
     """Display the source of a function or class of the library in a notebook."""
     import inspect

@@ -9,31 +9,37 @@ import numpy as np
 from .datasets.pipeline import to_float, to_uint8
 from .errors import CourseError
 
+SHIPPED = Path(__file__).parent / "weights"
+
 
 def find_weights(weights: str | Path, runs: Path) -> Path:
-    """The file of a trained generator, from its path or from the name of the run that made it.
+    """The file of a trained generator: a path, the name of a run, or of one that is shipped.
 
     Raises:
-        CourseError: there is neither such a file nor such a run.
+        CourseError: there is no such file, run, or shipped generator.
     """
     if Path(weights).suffix == ".keras":
         if not Path(weights).is_file():
             raise CourseError(f"There is no file {weights}; check the path.")
         return Path(weights)
     if re.fullmatch(r"[\w.-]+", str(weights)):
-        of_run = Path(runs) / weights / "generator.keras"
-        if of_run.is_file():
-            return of_run
+        for file in (Path(runs) / weights / "generator.keras", SHIPPED / f"{weights}.keras"):
+            if file.is_file():
+                return file
     done = sorted(file.parent.name for file in Path(runs).glob("*/generator.keras"))
     finished = f"finished runs: {', '.join(done)}" if done else "no run has finished yet"
-    raise CourseError(f"{weights} is neither a .keras file nor a run in {runs} ({finished}).")
+    shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.keras")))
+    raise CourseError(
+        f"{weights} is neither a .keras file, nor a run in {runs} ({finished}), "
+        f"nor one of the generators that are shipped ({shipped})."
+    )
 
 
 def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
     """Load a trained generator, in Keras' safe mode.
 
     Args:
-        weights: a `.keras` file, or the name of a run.
+        weights: a `.keras` file, the name of a run, or the name of a shipped generator.
         runs: the folder of the runs.
 
     Raises:
