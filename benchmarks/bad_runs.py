@@ -49,7 +49,7 @@ def data_for(what: str, runs: Path) -> Path:
         # paired with the other view.
         left, right = ([p for p in pairs if side in p.sharp.name] for side in ("left", "right"))
         both = zip(left, right, strict=True)
-        crossed = [Pair(*x) for l, r in both for x in ((l.blurred, r.sharp), (r.blurred, l.sharp))]
+        crossed = [Pair(*x) for a, b in both for x in ((a.blurred, b.sharp), (b.blurred, a.sharp))]
         return copy_of(sample, runs / "bad-pairs-data", crossed)
     if what == "one photograph":
         return copy_of(sample, runs / "one-photo-data", pairs[:1])

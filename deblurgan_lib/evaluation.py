@@ -1,10 +1,15 @@
-"""How good a restoration is: PSNR and SSIM, always beside the blurred input's own score."""
+"""How good a restoration is: PSNR and SSIM, always beside the blurred input's own score.
+
+And the classical ways to restore, to compare with: one that sharpens any photograph, and two that
+have to be told the blur.
+"""
 
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from skimage import filters, restoration
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from .datasets.pairs import Pair
@@ -77,6 +82,59 @@ def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> 
     means = {key: float(np.mean([photo[key] for photo in photos])) for key in scores}
     report = {**means, "n_images": len(photos), "protocol": PROTOCOL, "photos": photos}
     return _without_infinity(report)
+
+
+def unsharp_mask(photo: np.ndarray, radius: float = 2.0, amount: float = 0.3) -> np.ndarray:
+    """Add `amount` of what a Gaussian blur of `radius` pixels would take away.
+
+    Args:
+        photo: uint8 (H, W, 3). The defaults scored best on the sample set's training photographs.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    return _rounded(filters.unsharp_mask(photo / 255.0, radius, amount, channel_axis=2))
+
+
+def wiener(photo: np.ndarray, psf: np.ndarray, balance: float = 3e-4) -> np.ndarray:
+    """Undo a known blur frequency by frequency, less where it left little (Wiener 1949).
+
+    Args:
+        photo: uint8 (H, W, 3).
+        psf: the blur, (size, size) with an odd size and sum 1.
+        balance: how much noise to expect; too little of it turns noise into stripes.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    return _deconvolved(photo, psf, lambda x: restoration.wiener(x, psf, balance, clip=False))
+
+
+def richardson_lucy(photo: np.ndarray, psf: np.ndarray, iterations: int = 30) -> np.ndarray:
+    """Undo a known blur step by step, staying positive (Richardson 1972, Lucy 1974).
+
+    Args:
+        photo: uint8 (H, W, 3).
+        psf: the blur, (size, size) with an odd size and sum 1.
+        iterations: more are sharper, and noisier.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    return _deconvolved(photo, psf, lambda x: restoration.richardson_lucy(x, psf, iterations))
+
+
+def _deconvolved(photo, psf, undo):
+    # Both methods take the picture to be periodic. A mirrored margin keeps what that does to the
+    # border out of the photograph.
+    margin = 3 * psf.shape[0]
+    padded = np.pad(photo / 255.0, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+    channels = [undo(padded[..., c])[margin:-margin, margin:-margin] for c in range(3)]
+    return _rounded(np.stack(channels, axis=-1))
+
+
+def _rounded(photo):
+    return np.clip(np.rint(photo * 255), 0, 255).astype(np.uint8)
 
 
 def decibels(value: float | None) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from deblurgan_lib import evaluation
+from deblurgan_lib import blur, evaluation
 from deblurgan_lib.datasets.pairs import find_pairs
 from deblurgan_lib.datasets.photos import read_photo
 from deblurgan_lib.errors import CourseError
@@ -64,3 +64,32 @@ def test_a_report_is_valid_json_even_for_a_perfect_restoration(data_set):
     assert report["psnr_restored"] is None
     assert report["ssim_restored"] == pytest.approx(1)
     json.dumps(report, allow_nan=False)
+
+
+@pytest.fixture(scope="module")
+def shaken(photo):
+    psf = blur.random_psfs(1, seed=7, size=15, max_length=20.0)[0]
+    return psf, blur.blur(photo, psf)
+
+
+@pytest.mark.parametrize("undo", [evaluation.wiener, evaluation.richardson_lucy])
+def test_a_known_blur_is_undone_and_a_wrong_one_makes_it_worse(photo, shaken, undo):
+    psf, blurred = shaken
+    nothing = evaluation.psnr(photo, blurred)
+    assert evaluation.psnr(photo, undo(blurred, psf)) > nothing + 4
+    assert evaluation.psnr(photo, undo(blurred, np.rot90(psf))) < nothing
+
+
+@pytest.mark.parametrize("undo", [evaluation.wiener, evaluation.richardson_lucy])
+def test_no_blur_is_hardly_changed(photo, undo):
+    point = np.zeros((15, 15))
+    point[7, 7] = 1
+    assert evaluation.psnr(photo, undo(photo, point)) > 55
+
+
+def test_the_unsharp_mask_raises_edges_and_leaves_flat_areas():
+    photo = np.full((20, 40, 3), 100, np.uint8)
+    photo[:, 20:] = 150
+    sharper = evaluation.unsharp_mask(photo).astype(int)
+    assert (sharper[:, [0, 39]] == photo[:, [0, 39]]).all()
+    assert (sharper[:, 19] < 100).all() and (sharper[:, 20] > 150).all()

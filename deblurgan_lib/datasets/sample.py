@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import skimage
 
 from .. import blur
@@ -50,6 +51,17 @@ def _names(split: str) -> list[tuple[str, str]]:
     ]
 
 
+def kernels(split: str) -> dict[str, np.ndarray]:
+    """The point-spread functions that blurred a split, `"train"` or `"test"`, by the pair's stem.
+
+    Returns:
+        float32 (15, 15) each, see `blur.random_psfs`.
+    """
+    names = _names(split)
+    psfs = blur.random_psfs(len(names), SEEDS[split], **PSF)
+    return {stem: psf for (_, stem), psf in zip(names, psfs, strict=True)}
+
+
 def is_complete(folder: Path) -> bool:
     """Whether `folder` holds the whole sample set as this version of the code makes it."""
     try:
@@ -81,13 +93,12 @@ def make_sample(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sample-") as beside:
         made = Path(beside) / "sample"
         for split in PHOTOS:
-            names = _names(split)
-            psfs = blur.random_psfs(len(names), SEEDS[split], **PSF)
+            psfs = kernels(split)
             for side in "AB":
                 (made / split / side).mkdir(parents=True)
-            for (photo, stem), psf in zip(names, psfs, strict=True):
+            for photo, stem in _names(split):
                 sharp = read_photo(source / photo)
-                write_photo(made / split / "A" / f"{stem}.png", blur.blur(sharp, psf))
+                write_photo(made / split / "A" / f"{stem}.png", blur.blur(sharp, psfs[stem]))
                 write_photo(made / split / "B" / f"{stem}.png", sharp)
         (made / "sample.json").write_text(json.dumps(_expected(), indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)

@@ -87,6 +87,8 @@ def _array(value) -> np.ndarray:
         array = np.empty((), object)
     if array.dtype.kind in "US":
         return np.char.lower(np.char.strip(array.astype(str)))
+    if array.dtype.kind == "c":
+        return array.astype(np.complex128)
     if array.dtype.kind not in "biuf":
         raise _Unusable(
             f"Numbers, arrays or a text can be compared, and this is {_a(type(value).__name__)}."
@@ -97,7 +99,7 @@ def _array(value) -> np.ndarray:
 def _equal(a, b, tolerance):
     if a.size == b.size == 1:
         a, b = a.reshape(()), b.reshape(())
-    if a.shape != b.shape or a.dtype.kind != b.dtype.kind:
+    if a.shape != b.shape or (a.dtype.kind == "U") != (b.dtype.kind == "U"):
         return False
     if a.dtype.kind == "U":
         return bool((a == b).all())
@@ -113,6 +115,8 @@ def _first_difference(exercise, results, wanted):
     for case, result, want in zip(exercise.cases, results, wanted, strict=True):
         if _equal(result, want, exercise.tolerance):
             continue
+        if not case and result.size != want.size:
+            return f"The answer has {want.size} parts, and this one has {result.size}."
         if not case:
             return f"It is not {_short(result)}. The hint may help."
         if result.shape != want.shape:
@@ -126,7 +130,7 @@ def _short(value) -> str:
     if isinstance(value, str):
         return repr(value)
     array = np.asarray(value)
-    if array.dtype.kind in "biufU" and array.size <= 12:
+    if array.dtype.kind in "biufcU" and array.size <= 12:
         return np.array2string(array, precision=4, separator=", ").replace("\n", "")
     return f"an array of shape {array.shape}"
 
