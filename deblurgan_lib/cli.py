@@ -1,4 +1,4 @@
-"""The command line: `deblurgan train`, `deblurgan evaluate`, `deblurgan deblur`."""
+"""The command line: `deblurgan download`, `split`, `train`, `evaluate` and `deblur`."""
 
 import argparse
 import sys
@@ -6,6 +6,27 @@ from pathlib import Path
 
 from . import __version__, course, profiles, recipes
 from .errors import CourseError
+
+
+def _download(args) -> int:
+    from .datasets import gopro
+
+    folder = Path(args.to) if args.to else course.home() / "data"
+    archive = gopro.download(folder, args.set, args.url, args.sha256, args.zip)
+    print(f"{archive} is there and verified.")
+    return 0
+
+
+def _split(args) -> int:
+    from .datasets import gopro
+
+    source, folder = Path(args.source), Path(args.to)
+    if source.is_file():
+        source = gopro.extract(source, folder.parent / source.stem, args.blur)
+        print(f"{args.source} is extracted to {source}.")
+    gopro.split(source, folder, args.blur, args.partial, args.frames)
+    print(f"{folder} holds the pairs.")
+    return 0
 
 
 def _train(args) -> int:
@@ -104,10 +125,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    download = commands.add_parser("download", help="download and verify a data set")
+    download.add_argument("data", choices=["gopro"])
+    download.add_argument(
+        "--set", default="light", help="light (pairs, 9 GB) or complete (sharp frames, 35 GB)"
+    )
+    download.add_argument("--to", metavar="FOLDER", help="default: data/")
+    download.add_argument("--zip", metavar="PATH", help="verify this archive instead")
+    download.add_argument("--url", default="", help="another mirror")
+    download.add_argument("--sha256", default="", metavar="HEX", help="of the other archive")
+    download.set_defaults(do=_download)
+
+    split = commands.add_parser("split", help="make A/B pairs of GOPRO")
+    split.add_argument("source", metavar="SOURCE", help="the archive, or the extracted folder")
+    split.add_argument("--to", required=True, metavar="FOLDER")
+    split.add_argument("--blur", default="blur", help="blur or blur_gamma")
+    split.add_argument(
+        "--frames", type=int, default=0, help="complete set: average that many, 7, 9, 11 or 13"
+    )
+    split.add_argument("--partial", action="store_true", help="accept a part of GOPRO")
+    split.set_defaults(do=_split)
+
     train = commands.add_parser("train", help="train a generator, or continue an interrupted run")
     train.add_argument("--recipe", default="course", help=", ".join(recipes.RECIPES))
     train.add_argument("--profile", default="auto", help=", ".join(["auto", *profiles.PROFILES]))
-    train.add_argument("--data", default="sample", help="'sample', or a folder with train and test")
+    train.add_argument(
+        "--data", default="sample", help="sample, gopro, or a folder with train and test"
+    )
     train.add_argument(
         "--run-name", default="", help="folder below runs/ (default: RECIPE-PROFILE)"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import profiles
-from .datasets import sample
+from .datasets import gopro, sample
 from .errors import CourseError
 
 
@@ -22,19 +22,24 @@ def runs_folder() -> Path:
 
 
 def data_folder(data: str) -> Path:
-    """A data set from its name or its path; `"sample"` is made if it is not there yet.
+    """A data set from its name or its path.
+
+    `"sample"` is made if it is not there yet; `"gopro"` is then downloaded, which takes about 16 GB
+    of disk and is said first, see `gopro.make_gopro`.
 
     Raises:
-        CourseError: there is no such folder.
+        CourseError: there is no such folder, or GOPRO could not be downloaded.
     """
     if data == "sample":
         return sample.make_sample(home() / "data" / "sample")
+    if data == "gopro":
+        return gopro.make_gopro(home() / "data" / "gopro")
     for folder in (Path(data), home() / "data" / data):
         if folder.is_dir():
             return folder
     raise CourseError(
         f"There is no data folder {data!r}, neither here nor in data/; "
-        "'sample' is always there, data/README.md tells how to get GOPRO."
+        "'sample' is always there, 'gopro' is downloaded."
     )
 
 

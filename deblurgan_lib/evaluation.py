@@ -96,7 +96,7 @@ def unsharp_mask(photo: np.ndarray, radius: float = 2.0, amount: float = 0.3) ->
     return _rounded(filters.unsharp_mask(photo / 255.0, radius, amount, channel_axis=2))
 
 
-def wiener(photo: np.ndarray, psf: np.ndarray, balance: float = 3e-4) -> np.ndarray:
+def wiener(photo: np.ndarray, psf: np.ndarray, balance: float = 1e-3) -> np.ndarray:
     """Undo a known blur frequency by frequency, less where it left little (Wiener 1949).
 
     Args:

@@ -1,6 +1,8 @@
+import hashlib
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -89,6 +91,12 @@ def bad_commands():
         "an unknown profile": ("train --data DATA --profile x --run-name r", "no profile 'x'"),
         "a path as run name": ("train --data DATA --run-name ../r", "run name '../r'"),
         "too small photos": ("train --data DATA --profile sample --run-name r", "smaller than"),
+        "no such set of GOPRO": ("download gopro --set huge --to OUT", "no set 'huge'"),
+        "an archive that is none": ("download gopro --zip PHOTO --to OUT", "is not the archive"),
+        "a split of nothing": ("split nowhere --to OUT", "no folder train or test in nowhere"),
+        "a split of a photo": ("split PHOTO --to OUT", "photo.png is damaged"),
+        "an unknown blur": ("split EMPTY --to OUT --blur x", "no blur 'x'"),
+        "frames without a middle": ("split EMPTY --to OUT --frames 8", "8 frames are not"),
         "weights for nothing": ("evaluate --data DATA --weights nowhere.keras", "no file"),
     }
 
@@ -111,6 +119,26 @@ def test_bad_input_ends_in_one_sentence(run, data_set, tmp_path, photo, case, ru
     lines = [line for line in err.splitlines() if line.startswith("deblurgan: ")]
     assert 1 <= len(lines) <= 2
     shutil.rmtree(runs / "r", ignore_errors=True)
+
+
+def test_an_archive_becomes_pairs(run, tmp_path, photo):
+    write_photo(tmp_path / "frame.png", photo[:24, :32])
+    with zipfile.ZipFile(tmp_path / "GOPRO_Large.zip", "w") as archive:
+        for side in ("blur", "blur_gamma", "sharp"):
+            archive.write(tmp_path / "frame.png", f"train/SCENE/{side}/000001.png")
+    archive, to = tmp_path / "GOPRO_Large.zip", tmp_path / "gopro"
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    code, out, _ = run("download", "gopro", "--zip", archive, "--sha256", digest, "--to", tmp_path)
+    assert (code, out) == (0, f"{archive} is there and verified.\n")
+    code, _, err = run("split", archive, "--to", to)
+    assert code == 1
+    assert "train has 1 of 2103 pairs" in err and "--partial" in err
+    code, out, _ = run("split", archive, "--to", to, "--blur", "blur_gamma", "--partial")
+    assert code == 0
+    assert f"{to} holds the pairs" in out
+    assert [path.name for path in (to / "train" / "A").iterdir()] == ["SCENE_000001.png"]
+    code, _, _ = run("split", tmp_path / "GOPRO_Large", "--to", tmp_path / "again", "--partial")
+    assert code == 0
 
 
 def test_train_and_evaluate(run, data_set, runs):
