@@ -13,8 +13,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deblurgan_lib import course, recipes, training
-from deblurgan_lib.datasets.pairs import Pair, find_pairs
+from deblurgan_lib import course, evaluation, profiles, recipes, training
+from deblurgan_lib.datasets.pairs import Pair, find_pairs, spread
 from deblurgan_lib.errors import CourseError
 
 COURSE = recipes.RECIPES["course"]
@@ -62,6 +62,9 @@ def main():
     args = parser.parse_args()
     describe = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(describe, cwd=course.home(), capture_output=True, text=True, check=True)
+    test = find_pairs(course.data_folder("sample") / "test")
+    validation = spread(test, profiles.PROFILES["sample"].validation_photos)
+    nothing = evaluation.psnr_of_doing_nothing(validation)
     rows = []
     for what, changes in WHAT_IS_WRONG.items():
         recipe = what.replace(" ", "-")
@@ -73,7 +76,8 @@ def main():
         except CourseError as error:
             print(what, "ended with:", error)
         for row in training.Run(runs / name).metrics:
-            rows.append({"run": what} | {key: f"{row[key]:.5g}" for key in COLUMNS})
+            values = {key: f"{row[key]:.5g}" for key in COLUMNS}
+            rows.append({"run": what, **values, "psnr_blurred": f"{nothing:.5g}"})
     with open(course.home() / "docs" / "bad_runs.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, [*rows[0], "commit"])
         writer.writeheader()

@@ -76,7 +76,13 @@ def test_headings(lesson):
     assert sections[-1] == "Summary"
     numbers = [title.split(".")[0] for title in sections[:-1]]
     assert numbers == [str(i + 1) for i in range(len(numbers))]
-    assert [title for level, title in found if level == "###"] == ENDING
+    small = [title for level, title in found if level == "###"]
+    exercises, ending = small[: -len(ENDING)], small[-len(ENDING) :]
+    assert ending == ENDING
+    assert 2 <= len(exercises) <= 4
+    for number, title in enumerate(exercises, start=1):
+        pattern = rf"Exercise {number} \((easy|medium|hard), \d+ minutes\)"
+        assert re.fullmatch(pattern, title), title
 
 
 def test_cells_are_short(lesson):

@@ -1,5 +1,166 @@
-"""Exercises of this lesson."""
+"""Exercises of lesson 01."""
+
+import numpy as np
 
 from .exercise import Exercise
 
-EXERCISES: dict[str, Exercise] = {}
+
+def discriminator_loss(real_logits, fake_logits):
+    # -log(sigmoid(x)) is log(1 + exp(-x)), and -log(1 - sigmoid(x)) is log(1 + exp(x)).
+    real_half = np.logaddexp(0, -real_logits).mean()
+    fake_half = np.logaddexp(0, fake_logits).mean()
+    return (real_half + fake_half) / 2
+
+
+def generator_loss(fake_logits):
+    return np.logaddexp(0, -fake_logits).mean()
+
+
+def modes_covered(points, centres, radius, least):
+    distances = np.linalg.norm(points[:, None] - centres[None], axis=2)
+    nearest = distances.argmin(axis=1)
+    good = distances.min(axis=1) < radius
+    counts = np.bincount(nearest[good], minlength=len(centres))
+    return (counts >= least).sum()
+
+
+def wasserstein_1d(a, b):
+    return np.abs(np.sort(a) - np.sort(b)).mean()
+
+
+def _sigmoid(logits):
+    with np.errstate(all="ignore"):
+        return 1 / (1 + np.exp(-logits))
+
+
+def _through_probabilities(real_logits, fake_logits):
+    with np.errstate(all="ignore"):
+        real, fake = _sigmoid(real_logits), _sigmoid(fake_logits)
+        return -(np.log(real).mean() + np.log(1 - fake).mean()) / 2
+
+
+def _distances(points, centres):
+    return np.linalg.norm(points[:, None] - centres[None], axis=2)
+
+
+REAL = np.array([2.0, -1.0, 0.5, 3.0])
+FAKE = np.array([-2.5, 1.5, -0.25, 0.75])
+SURE = np.array([-800.0, 5.0]), np.array([900.0, -3.0])
+
+CORNERS = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
+# Three points at the first corner, two at the second, one at the third, none at the fourth, and
+# three that are nearest to the fourth but far from it.
+SCATTER = np.array(
+    [[0.1, 0], [0, 0.2], [-0.1, 0], [4, 0.1], [4.1, 0], [0, 3.9], [3, 2.5], [2.9, 3], [2.5, 2.9]]
+)
+
+EXERCISES = {
+    "discriminator_loss": Exercise(
+        solution=discriminator_loss,
+        hint="`np.logaddexp(0, x)` is log(1 + exp(x)). Which sign of the logit belongs to the "
+        "real half, which to the half of the fakes? The figure above shows both curves.",
+        insight="This is `judge_loss` of this lesson. If all logits are 0 it is log 2.",
+        mistakes={
+            "The labels are swapped: this is small when real points are called fake.": (
+                lambda real, fake: discriminator_loss(-real, -fake)
+            ),
+            "The half of the fakes is missing. A discriminator that says real to everything "
+            "would be perfect.": lambda real, fake: np.logaddexp(0, -real).mean(),
+            "This is the sum of the two halves, and their mean is asked for: undecided must "
+            "be log 2, not 2 log 2.": lambda real, fake: 2 * discriminator_loss(real, fake),
+            "The sigmoid is applied twice: `logaddexp` wants the logits, and these are already "
+            "probabilities.": lambda real, fake: discriminator_loss(_sigmoid(real), _sigmoid(fake)),
+            "Right for small logits, but a probability that is rounded to 0 has an infinite "
+            "logarithm. Compute from the logits.": _through_probabilities,
+        },
+        cases=[(REAL, FAKE), (np.zeros(3), np.zeros(3)), SURE],
+    ),
+    "generator_loss": Exercise(
+        solution=generator_loss,
+        hint="Which half of the discriminator's loss would you take if the fakes were real?",
+        insight="At a logit of -5 its slope is -0.993; it is steepest where the generator is bad.",
+        mistakes={
+            "This is the minimax loss, log(1 - p). It is flat where the generator is bad.": (
+                lambda fake: -np.logaddexp(0, fake).mean()
+            ),
+            "The sign is wrong: minimising this makes the fakes worse.": (
+                lambda fake: -np.logaddexp(0, -fake).mean()
+            ),
+            "This is the discriminator's half: it is small when the fakes are found out.": (
+                lambda fake: np.logaddexp(0, fake).mean()
+            ),
+            "This is the mean probability. The logarithm is missing, and without it the slope "
+            "vanishes for bad fakes.": lambda fake: -_sigmoid(fake).mean(),
+            "This is the mean logit with its sign turned, the loss of a Wasserstein generator. "
+            "Here the logit is a probability in disguise: -log p is asked for.": (
+                lambda fake: -fake.mean()
+            ),
+        },
+        cases=[(FAKE,), (np.zeros(3),), (np.array([-800.0, 2.0]),)],
+    ),
+    "modes_covered": Exercise(
+        solution=modes_covered,
+        hint="A table of all distances, (N, M), helps: its `argmin` along the centres says where "
+        "each point belongs, its `min` whether the point is good. `np.bincount` counts.",
+        insight="A count like this is what a loss cannot tell: a collapsed generator has a normal "
+        "loss and covers one mode.",
+        mistakes={
+            "These are the good points. The modes that have enough of them are asked for.": (
+                lambda points, centres, radius, least: (
+                    _distances(points, centres).min(axis=1) < radius
+                ).sum()
+            ),
+            "A mode counts here if it is the nearest of enough points, however far away they "
+            "are. Use `radius`.": lambda points, centres, radius, least: modes_covered(
+                points, centres, np.inf, least
+            ),
+            "One good point is enough here. A mode needs at least `least`.": (
+                lambda points, centres, radius, least: modes_covered(points, centres, radius, 1)
+            ),
+            "At least `least` means that exactly so many are enough.": (
+                lambda points, centres, radius, least: modes_covered(
+                    points, centres, radius, least + 1
+                )
+            ),
+            "A point may lie near two centres, but belongs only to the nearest.": (
+                lambda points, centres, radius, least: (
+                    (_distances(points, centres) < radius).sum(axis=0) >= least
+                ).sum()
+            ),
+        },
+        cases=[
+            (SCATTER, CORNERS, 0.5, 2),
+            (SCATTER, CORNERS, 0.5, 3),
+            (SCATTER, CORNERS, 0.5, 1),
+            (SCATTER, CORNERS, 2.0, 3),
+            (SCATTER, CORNERS, 3.5, 2),
+        ],
+    ),
+    "wasserstein_1d": Exercise(
+        solution=wasserstein_1d,
+        hint="Who goes to whom? The smallest to the smallest. Then each goes some way, and a way "
+        "has no sign.",
+        insight="In one dimension sorting finds the cheapest way. In more dimensions a critic "
+        "has to find the distance.",
+        mistakes={
+            "Sort both samples first: their order means nothing, and the points go to partners "
+            "that are too far away.": lambda a, b: np.abs(a - b).mean(),
+            "This is the difference of the means. A narrow and a wide heap with one mean have a "
+            "distance of more than 0.": lambda a, b: np.abs(a.mean() - b.mean()),
+            "Some ways go left and some right, and cancel. Take the length of each first.": (
+                lambda a, b: (np.sort(a) - np.sort(b)).mean()
+            ),
+            "The ways are squared here. This is the square of another distance (W2); take the "
+            "lengths.": lambda a, b: ((np.sort(a) - np.sort(b)) ** 2).mean(),
+            "This is the sum of all ways. Take their mean, or it grows with the sample.": (
+                lambda a, b: np.abs(np.sort(a) - np.sort(b)).sum()
+            ),
+        },
+        cases=[
+            (np.array([3.0, -1.0, 0.5, 2.0]), np.array([0.0, 4.5, -2.0, 1.0])),
+            (np.array([-2.0, 2.0, 1.0]), np.array([0.25, 0.5, 0.25])),
+            (np.array([1.0, 2.0, 3.0]), np.array([3.0, 1.0, 2.0])),
+            (np.array([-3.0, 0.0]), np.array([2.5, 1.0])),
+        ],
+    ),
+}

@@ -27,6 +27,36 @@ SPECTRUM = np.array([1.0, 0.5 + 0.5j, -0.2j, 0.01, 0.0])
 BLURRED, RESTORED = [25.0, 30.0, 22.0, 28.0], [26.0, 29.5, 25.0, 28.9]
 
 EXERCISES = {
+    "table_of_gains": Exercise(
+        solution=table_of_gains,
+        hint="Subtract photograph by photograph first; then take the mean, the smallest, and count "
+        "those below zero.",
+        insight="A mean can rise while every other photograph is made worse. The worst case and "
+        "the count say so.",
+        mistakes={
+            "These are losses: a gain is what restored has more than blurred.": (
+                lambda blurred, restored: (
+                    np.mean(blurred) - np.mean(restored),
+                    np.min(np.subtract(blurred, restored)),
+                    np.sum(np.subtract(blurred, restored) < 0),
+                )
+            ),
+            "The smallest gain is not the difference of the smallest scores: they may belong to "
+            "two photographs.": lambda blurred, restored: (
+                np.mean(restored) - np.mean(blurred),
+                np.min(restored) - np.min(blurred),
+                np.sum(np.subtract(restored, blurred) < 0),
+            ),
+            "This counts the photographs that got better; those that got worse are asked for.": (
+                lambda blurred, restored: (
+                    np.mean(restored) - np.mean(blurred),
+                    np.min(np.subtract(restored, blurred)),
+                    np.sum(np.subtract(restored, blurred) > 0),
+                )
+            ),
+        },
+        cases=[(BLURRED, RESTORED), ([20.0, 21.0, 22.0], [19.0, 23.0, 23.0])],
+    ),
     "psnr": Exercise(
         solution=psnr,
         hint="Three steps: the mean squared error of all pixels and channels, 255² divided by it, "
@@ -80,35 +110,5 @@ EXERCISES = {
             ),
         },
         cases=[(SPECTRUM, 0.01), (SPECTRUM, 1.0)],
-    ),
-    "table_of_gains": Exercise(
-        solution=table_of_gains,
-        hint="Subtract photograph by photograph first; then take the mean, the smallest, and count "
-        "those below zero.",
-        insight="A mean can rise while every other photograph is made worse. The worst case and "
-        "the count say so.",
-        mistakes={
-            "These are losses: a gain is what restored has more than blurred.": (
-                lambda blurred, restored: (
-                    np.mean(blurred) - np.mean(restored),
-                    np.min(np.subtract(blurred, restored)),
-                    np.sum(np.subtract(blurred, restored) < 0),
-                )
-            ),
-            "The smallest gain is not the difference of the smallest scores: they may belong to "
-            "two photographs.": lambda blurred, restored: (
-                np.mean(restored) - np.mean(blurred),
-                np.min(restored) - np.min(blurred),
-                np.sum(np.subtract(restored, blurred) < 0),
-            ),
-            "This counts the photographs that got better; those that got worse are asked for.": (
-                lambda blurred, restored: (
-                    np.mean(restored) - np.mean(blurred),
-                    np.min(np.subtract(restored, blurred)),
-                    np.sum(np.subtract(restored, blurred) > 0),
-                )
-            ),
-        },
-        cases=[(BLURRED, RESTORED), ([20.0, 21.0, 22.0], [19.0, 23.0, 23.0])],
     ),
 }
