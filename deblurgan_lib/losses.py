@@ -39,7 +39,7 @@ def gradient_penalty(critic, real, fake, alpha):
 
     Args:
         critic: a model, (B, H, W, 3) to a score or a map of scores.
-        real, fake: float32 (B, H, W, 3).
+        real, fake: float32 (B, H, W, 3), or a batch of anything else that the critic takes.
         alpha: float32 (B, 1, 1, 1), uniform in [0, 1], one for each picture.
 
     Returns:
@@ -51,7 +51,7 @@ def gradient_penalty(critic, real, fake, alpha):
         score = critic(between, training=True)
         score = tf.reduce_mean(tf.reshape(score, (tf.shape(between)[0], -1)), axis=1)
     slope = tf.cast(tape.gradient(score, between), tf.float32)
-    norm = tf.sqrt(tf.reduce_sum(slope**2, axis=(1, 2, 3)) + 1e-12)
+    norm = tf.sqrt(tf.reduce_sum(slope**2, axis=range(1, len(slope.shape))) + 1e-12)
     return tf.reduce_mean((norm - 1.0) ** 2)
 
 
