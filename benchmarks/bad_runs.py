@@ -20,7 +20,7 @@ from deblurgan_lib.errors import CourseError
 COURSE = recipes.RECIPES["course"]
 WHAT_IS_WRONG = {
     "healthy": {},
-    "learning rate too high": {"learning_rate": 5e-3},
+    "learning rate too high": {"learning_rate": 6e-3},
     "wrong pairs": {},
     "one photograph": {},
     "no gradient penalty": {"warmup": 0.0, "gradient_penalty": 0.0, "critic_learning_rate": 1e-3},

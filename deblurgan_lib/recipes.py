@@ -34,6 +34,8 @@ class Recipe:
         decay: `"constant"`; `"linear"`: constant for half of the steps, then down to 0;
             `"cosine"`: up in the first 7 % of the warm-up (the critic: of the rest), then a half
             cosine down to a tenth, which is held.
+        clip: longest gradient of the generator that is used as it is; a longer one is shortened to
+            this length. 0 for no limit.
         averaging: momentum of the moving average of the generator's weights, 0 for none; the
             averaged weights are the ones that are scored and saved.
     """
@@ -60,6 +62,7 @@ class Recipe:
     critic_learning_rate: float
     beta_1: float
     decay: str
+    clip: float
     averaging: float
 
 
@@ -71,7 +74,7 @@ RECIPES = {
         features="vgg16", layer="block3_conv3", before_relu=False, preprocess=False,
         pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
         learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="constant",
-        averaging=0.0,
+        clip=0.0, averaging=0.0,
     ),
     "paper": Recipe(
         stem="conv", norm="instance", upsampling="transposed", skip="clip", dropout=0.5,
@@ -80,7 +83,7 @@ RECIPES = {
         features="vgg19", layer="block3_conv3", before_relu=True, preprocess=True,
         pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
         learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.5, decay="linear",
-        averaging=0.0,
+        clip=0.0, averaging=0.0,
     ),
     "course": Recipe(
         stem="fold", norm="none", upsampling="resize", skip="residual", dropout=0.0,
@@ -88,8 +91,8 @@ RECIPES = {
         fakes_from_inference=False,
         features="vgg16", layer="block3_conv3", before_relu=False, preprocess=True,
         pixel=1.0, perceptual=1.0, adversarial=1e-3, warmup=0.9,
-        learning_rate=8e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="cosine",
-        averaging=0.99,
+        learning_rate=6e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="cosine",
+        clip=1.0, averaging=0.99,
     ),
 }  # fmt: skip
 

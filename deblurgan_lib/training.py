@@ -109,7 +109,9 @@ RISE = 0.07  # Share of a cosine schedule in which the learning rate rises.
 HELD = 0.1  # Share of the highest learning rate that is left at its end.
 
 
-def build_optimizer(recipe: recipes.Recipe, rate: float, steps: int, averaging: float = 0.0):
+def build_optimizer(
+    recipe: recipes.Recipe, rate: float, steps: int, averaging: float = 0.0, clip: float = 0.0
+):
     """Adam as the recipe wants it, with a schedule over `steps` updates and at most `rate`.
 
     The rise matters where the last layer starts at zero: until it has moved, the gradients of all
@@ -123,7 +125,11 @@ def build_optimizer(recipe: recipes.Recipe, rate: float, steps: int, averaging: 
             rate / rise, max(steps - rise, 1), HELD, warmup_target=rate, warmup_steps=rise
         )
     adam = keras.optimizers.Adam(
-        rate, beta_1=recipe.beta_1, use_ema=averaging > 0, ema_momentum=averaging or None
+        rate,
+        beta_1=recipe.beta_1,
+        global_clipnorm=clip or None,
+        use_ema=averaging > 0,
+        ema_momentum=averaging or None,
     )
     if keras.config.dtype_policy().name == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(adam)
@@ -242,7 +248,7 @@ def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) 
         build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
     )
     critic_steps = (epochs - warm) * sizes.steps_per_epoch * what.critic_steps
-    optimizer = build_optimizer(what, what.learning_rate, steps, what.averaging)
+    optimizer = build_optimizer(what, what.learning_rate, steps, what.averaging, what.clip)
     critic_optimizer = build_optimizer(what, what.critic_learning_rate, critic_steps)
     warm_terms = {"pixel": 1.0}
     full_terms = {

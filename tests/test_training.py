@@ -368,3 +368,15 @@ def test_config_is_json_that_repeats_the_run(train):
     assert config["profile_values"] == dataclasses.asdict(TINY)
     assert config["pairs"] == {"train": 2, "test": 2}
     assert str(os.sep) not in config["data"]
+
+
+def test_a_long_gradient_is_shortened_and_a_short_one_is_not():
+    recipe = recipes.RECIPES["course"]
+    for length, used in ((1000.0, 1.0), (0.5, 0.5)):
+        weight = keras.Variable(np.zeros(4, "float32"))
+        adam = training.build_optimizer(recipe, 1e-3, 10, clip=1.0)
+        adam.build([weight])
+        adam.apply([keras.ops.full((4,), length / 2)], [weight])
+        momentum = next(v for v in adam.variables if "momentum" in v.path)
+        expected = (1 - recipe.beta_1) * used / 2
+        np.testing.assert_allclose(momentum, np.full(4, expected), rtol=1e-4)
