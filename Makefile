@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test browser test-browser lab notebooks recipes repository clean
+.PHONY: help train test browser test-browser lab notebooks gallery recipes bad-runs repository clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,8 @@ help:
 	@echo "make test-browser   open lessons 00 and 06 in JupyterLab and Chromium, and use them"
 	@echo "make lab        open the lessons in JupyterLab"
 	@echo "make notebooks  run every lesson anew and store what it shows"
+	@echo "make gallery    copy the README's figures out of the stored lessons"
+	@echo "make bad-runs   train the runs of lesson 05 that go wrong"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
 	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"
@@ -54,6 +56,12 @@ lab: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/refresh.py $(LESSONS)
+
+gallery: $(READY)
+	$(BIN)/python notebooks/gallery.py
+
+bad-runs: $(READY)
+	$(BIN)/python benchmarks/bad_runs.py
 
 recipes: $(READY)
 	$(BIN)/python benchmarks/recipes.py

@@ -116,7 +116,7 @@ def test_an_answer_cannot_change_the_cases():
 
 def test_a_wrong_shape_is_named():
     assert "shape (1, 2)" in judge(DOUBLE, lambda x: 2 * x[None]).message
-    assert "it gives [1., 2.]; [2., 4.] is right" in judge(DOUBLE, lambda x: x).message
+    assert "it gives [1, 2]; [2, 4] is right" in judge(DOUBLE, lambda x: x).message
 
 
 def test_nan_is_not_a_right_answer():

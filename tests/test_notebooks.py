@@ -62,6 +62,26 @@ def test_parameters_are_literals_with_a_type_and_a_meaning(lesson):
     assert len(described) == len(lesson.cells[4].source.splitlines())
 
 
+def test_papermill_describes_and_runs_a_lesson_from_any_folder(tmp_path):
+    lesson = ROOT / "notebooks" / "00_start_here.ipynb"
+    command = [Path(sys.executable).with_name("papermill"), lesson]
+    described = subprocess.run(
+        [*command, "--help-notebook"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    for name, parameter in papermill.inspect_notebook(lesson).items():
+        assert name in described and parameter["help"] in described
+    done = subprocess.run(
+        [*command, "out.ipynb", "-p", "profile", "smoke"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    cells = code(nbformat.read(tmp_path / "out.ipynb", as_version=4))
+    assert "Profile 'smoke'" in cells[3].outputs[0]["text"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
+
+
 def test_the_bootstrap_cell_is_the_same_in_all_lessons():
     cells = [nbformat.read(path, as_version=4).cells[3].source for path in LESSONS]
     assert len({hashlib.sha256(cell.encode()).hexdigest() for cell in cells}) == 1

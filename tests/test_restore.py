@@ -2,8 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from deblurgan_lib import models, restore
+from deblurgan_lib import course, models, restore
+from deblurgan_lib.datasets.pairs import find_pairs
+from deblurgan_lib.datasets.photos import read_photo
 from deblurgan_lib.errors import CourseError
+from deblurgan_lib.evaluation import psnr
 
 
 def test_weights_are_found_by_run_name_and_by_path(runs):
@@ -23,7 +26,7 @@ def test_a_photo_of_any_size_keeps_its_size_and_type(runs, size):
 def test_unknown_names_list_the_finished_runs(runs):
     with pytest.raises(CourseError, match=r"second .*finished runs: same"):
         restore.load("second", runs)
-    with pytest.raises(CourseError, match=r"no run has finished"):
+    with pytest.raises(CourseError, match=r"no run has finished.*shipped \(sample\)"):
         restore.load("second", runs / "empty")
     with pytest.raises(CourseError, match=r"no file .*nowhere.keras"):
         restore.load("nowhere.keras", runs)
@@ -58,3 +61,19 @@ def test_code_inside_a_file_is_not_run(runs, tmp_path):
     model.save(tmp_path / "trap.keras")
     with pytest.raises(CourseError, match="could not be loaded"):
         restore.load(tmp_path / "trap.keras", runs)
+
+
+def test_the_shipped_generator_sharpens_a_held_out_photograph(tmp_path):
+    generator = restore.load("sample", tmp_path)
+    pair = find_pairs(course.data_folder("sample") / "test")[4]
+    blurred, sharp = read_photo(pair.blurred), read_photo(pair.sharp)
+    gain = psnr(sharp, restore.restore(generator, blurred)) - psnr(sharp, blurred)
+    assert 0.8 < gain < 2
+
+
+def test_a_run_of_the_same_name_goes_before_the_shipped_one(runs, tmp_path):
+    (tmp_path / "sample").mkdir()
+    own = tmp_path / "sample" / "generator.keras"
+    own.write_bytes((runs / "same" / "generator.keras").read_bytes())
+    assert restore.find_weights("sample", tmp_path) == own
+    assert restore.find_weights("sample", runs) == restore.SHIPPED / "sample.keras"

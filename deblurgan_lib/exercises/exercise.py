@@ -90,9 +90,10 @@ def _array(value) -> np.ndarray:
     if array.dtype.kind == "c":
         return array.astype(np.complex128)
     if array.dtype.kind not in "biuf":
-        raise _Unusable(
-            f"Numbers, arrays or a text can be compared, and this is {_a(type(value).__name__)}."
-        )
+        what = _a(type(value).__name__)
+        if isinstance(value, (list, tuple)):
+            what += f" with {', '.join(sorted({type(part).__name__ for part in value}))} in it"
+        raise _Unusable(f"Numbers, arrays or texts can be compared, and this is {what}.")
     return array.astype(np.float64)
 
 
@@ -132,7 +133,8 @@ def _short(value) -> str:
         return repr(value)
     array = np.asarray(value)
     if array.dtype.kind in "biufcU" and array.size <= 12:
-        return np.array2string(array, precision=4, separator=", ").replace("\n", "")
+        whole = {"float_kind": lambda x: f"{x:.0f}" if x == round(x, 0) else f"{x:.4g}"}
+        return np.array2string(array, separator=", ", formatter=whole).replace("\n", "")
     return f"an array of shape {array.shape}"
 
 

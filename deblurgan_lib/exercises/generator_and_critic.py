@@ -73,7 +73,7 @@ EXERCISES = {
         hint="Draw the outputs as a row of boxes. Input 0 paints boxes 0 to kernel - 1, input 1 "
         "begins stride boxes later. How many paint the same box, far from the ends?",
         insight="Only a kernel that is a multiple of the stride paints every box equally often. "
-        "That is why 4x4 with stride 2 is a better transposed convolution than 3x3.",
+        "4x4 with stride 2 does, 3x3 does not; unequal weights can still draw a grid with both.",
         mistakes={
             "The rest is missing: where the stride does not divide the kernel, some outputs are "
             "reached once more than others.": lambda kernel, stride: (
@@ -94,7 +94,7 @@ EXERCISES = {
                 kernel, stride
             )[::-1],
         },
-        cases=[(3, 2), (4, 2), (7, 3), (6, 3), (5, 1)],
+        cases=[(3, 2), (4, 2), (7, 3), (6, 3), (5, 1), (5, 3), (2, 3)],
     ),
     "receptive_field": Exercise(
         solution=receptive_field,
@@ -119,6 +119,8 @@ EXERCISES = {
         cases=[
             ([(3, 1)],),
             ([(3, 1), (3, 1)],),
+            ([(4, 4), (3, 1)],),
+            ([(5, 3), (3, 1), (3, 2), (3, 1)],),
             ([(7, 1), (3, 2), (3, 2), (3, 1)],),
             ([(4, 2), (4, 2), (4, 2), (4, 1), (4, 1)],),
         ],
@@ -144,6 +146,7 @@ EXERCISES = {
             ),
             "The stride shortens height and width both, so there are stride squared times fewer "
             "places.": lambda k, i, o, h, w, s: (k * k * i * o + o, k * k * i * o * (h * w // s)),
+            "Weights first, then multiply-adds.": lambda *sizes: conv_cost(*sizes)[::-1],
             "Adding the bias is no multiplication; leave it out of the multiply-adds.": (
                 lambda k, i, o, h, w, s: (
                     k * k * i * o + o,

@@ -78,6 +78,7 @@ LISTINGS = [
     (["b.png", "a.png", "c.png"], ["a.png", "c.png", "b.png"]),
     (["3.png", "1.png", "2.png"], ["4.png", "3.png", "1.png"]),
     (["night_2.png", "day_1.png", "night_1.png"], ["night_1.jpg", "day_1.png", "day_2.png"]),
+    (["a_1.v2.png", "a_1.png", "b_2.png"], ["a_10.png", "a_1.jpeg", "a_1.v2.png"]),
 ]
 
 EXERCISES = {
@@ -147,6 +148,9 @@ EXERCISES = {
             ),
             "You compare the numbers alone. They repeat from scene to scene; the scene belongs to "
             "the name.": _frame_numbers,
+            "The order asked for is that of the sorted blurred names.": (
+                lambda blurred, sharp: [partners([name], sharp)[0] for name in blurred]
+            ),
             "You return the blurred file's own name; the name of its sharp partner is asked for.": (
                 lambda blurred, sharp: sorted(blurred)
             ),
@@ -172,6 +176,11 @@ EXERCISES = {
                 lambda speed, milliseconds, width, new: speed / milliseconds * 1000 * new / width
             ),
         },
-        cases=[(400.0, 45.0, 1280, 256), (1000.0, 10.0, 640, 128), (90.0, 33.0, 1280, 1280)],
+        cases=[
+            (400.0, 45.0, 1280, 256),
+            (1000.0, 10.0, 640, 128),
+            (90.0, 33.0, 1280, 1280),
+            (400.0, 45.0, 1280, 720),
+        ],
     ),
 }

@@ -55,7 +55,7 @@ EXERCISES = {
                 )
             ),
         },
-        cases=[(BLURRED, RESTORED), ([20.0, 21.0, 22.0], [19.0, 23.0, 23.0])],
+        cases=[(BLURRED, RESTORED), ([20.0, 21.0, 22.0, 23.0], [19.0, 23.0, 23.0, 23.0])],
     ),
     "psnr": Exercise(
         solution=psnr,
@@ -67,6 +67,22 @@ EXERCISES = {
             "subtract and square. Convert to float first.": (
                 lambda sharp, restored: (
                     10 * np.log10(255**2 / np.mean((sharp - restored) ** 2, dtype=np.float64))
+                )
+            ),
+            "16 bits are too few as well: the square of 255 does not fit. Convert to float.": (
+                lambda sharp, restored: (
+                    10
+                    * np.log10(
+                        255**2 / np.mean((sharp.astype(np.int16) - restored.astype(np.int16)) ** 2)
+                    )
+                )
+            ),
+            "The peak of 8-bit pixels is 255, not the largest pixel of this photograph.": (
+                lambda sharp, restored: (
+                    10
+                    * np.log10(
+                        float(sharp.max()) ** 2 / np.mean((sharp.astype(float) - restored) ** 2)
+                    )
                 )
             ),
             "The peak of 8-bit pixels is 255, not 1.": (
@@ -89,7 +105,7 @@ EXERCISES = {
                 )
             ),
         },
-        cases=[(SHARP, NEAR), (SHARP, SHARP[::-1].copy())],
+        cases=[(SHARP, NEAR), (SHARP, SHARP[::-1].copy()), (SHARP // 2, NEAR // 2)],
     ),
     "wiener_filter": Exercise(
         solution=wiener_filter,
@@ -104,6 +120,9 @@ EXERCISES = {
             "balance belongs beside |H|².": lambda h, k: 1 / (h + k),
             "H squared is not |H|²: of a complex number take the absolute value first.": (
                 lambda h, k: np.conj(h) / (h**2 + k)
+            ),
+            "The phase is lost: above stands the conjugate, not the absolute value.": (
+                lambda h, k: np.abs(h) / (np.abs(h) ** 2 + k)
             ),
             "The absolute value in the denominator has to be squared.": (
                 lambda h, k: np.conj(h) / (np.abs(h) + k)

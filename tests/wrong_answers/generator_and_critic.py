@@ -38,7 +38,7 @@ WRONG = {
         (lambda layers: seen(layers, own=True), "layers after it"),
         (lambda layers: seen(layers, forget=True), "Strides multiply"),
         (lambda layers: seen(layers, start=0), "One is missing"),
-        (lambda layers: math.prod(stride for _, stride in layers), "it gives 1.; 3. is right"),
+        (lambda layers: math.prod(stride for _, stride in layers), "it gives 1; 3 is right"),
         (lambda layers: None, "returns nothing"),
     ],
     "conv_cost": [

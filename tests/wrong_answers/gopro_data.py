@@ -66,6 +66,15 @@ def in_the_given_order(blurred, sharp):
     return [stems.get(Path(a).stem, "none") for a in blurred]
 
 
+def starts_with(blurred, sharp):
+    return [next((b for b in sharp if b.startswith(Path(a).stem)), "none") for a in sorted(blurred)]
+
+
+def none_as_none(blurred, sharp):
+    stems = {Path(name).stem: name for name in sharp}
+    return [stems.get(Path(a).stem) for a in sorted(blurred)]
+
+
 WRONG = {
     "average_light": [
         (lambda frames: sum(frames) / len(frames), "It is light that adds up"),
@@ -89,7 +98,9 @@ WRONG = {
         (same_name, "compare their stems"),
         (same_number, "repeat from scene to scene"),
         (only_those_with_partner, "shape"),
-        (in_the_given_order, "is right"),
+        (in_the_given_order, "sorted blurred names"),
+        (starts_with, "is right"),
+        (none_as_none, "NoneType, str in it"),
         (lambda blurred, sharp: sorted(blurred), "blurred file's own name"),
     ],
     "streak_left": [
@@ -98,5 +109,6 @@ WRONG = {
         (lambda v, t, w, new: v * t * new / w, "divide by 1000"),
         (lambda v, t, w, new: v / (t / 1e3) * new / w, "longer exposure"),
         (lambda v, t, w, new: v * t / 1e3 * (new / w) ** 2, "it gives"),
+        (lambda v, t, w, new: v * t / 1e3 / (w // new), "is right"),
     ],
 }

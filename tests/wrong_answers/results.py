@@ -9,6 +9,11 @@ def eight_bits(a, b):
     return 20 * np.log10(255) - 10 * np.log10(np.mean(np.square(a - b)))
 
 
+def int16(a, b):
+    difference = a.astype("int16") - b.astype("int16")
+    return 20 * np.log10(255) - 10 * np.log10((difference * difference).mean())
+
+
 WRONG = {
     "psnr": [
         (eight_bits, "8-bit numbers"),
@@ -17,6 +22,8 @@ WRONG = {
         (lambda a, b: 20 * np.log10(255**2 / mse(a, b)), "20 in front"),
         (lambda a, b: 10 * np.log(255**2 / mse(a, b)), "natural logarithm"),
         (lambda a, b: mse(a, b), "it gives"),
+        (int16, "16 bits"),
+        (lambda a, b: 10 * np.log10(int(a.max()) ** 2 / mse(a, b)), "largest pixel"),
     ],
     "wiener_filter": [
         (lambda h, k: h / (abs(h) ** 2 + k), "conjugate"),
@@ -24,6 +31,7 @@ WRONG = {
         (lambda h, k: h.conj() / (h * h + k), "not |H|²"),
         (lambda h, k: h.conj() / (abs(h) + k), "to be squared"),
         (lambda h, k: h, "it gives"),
+        (lambda h, k: abs(h) / (k + abs(h) ** 2), "phase is lost"),
     ],
     "table_of_gains": [
         (
