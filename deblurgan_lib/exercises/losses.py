@@ -89,6 +89,9 @@ EXERCISES = {
             "is what the critic wants.": (
                 lambda real, fake: (np.mean(fake) - np.mean(real), np.mean(fake))
             ),
+            "The real score does not depend on the generator; its loss has only the fake one.": (
+                lambda real, fake: (np.mean(fake) - np.mean(real), np.mean(real) - np.mean(fake))
+            ),
             "With an absolute value, the critic's loss never falls below 0, and scoring both "
             "alike would be best.": (
                 lambda real, fake: (abs(np.mean(fake) - np.mean(real)), -np.mean(fake))
@@ -133,6 +136,10 @@ EXERCISES = {
             "This is one norm for the whole batch; each picture needs its own.": (
                 lambda slopes: (np.sqrt(np.sum(slopes**2)) - 1) ** 2
             ),
+            "You took the mean over the pixels. A norm adds them up: the root of the sum of "
+            "squares.": (
+                lambda slopes: np.mean((np.sqrt(np.mean(slopes**2, axis=(1, 2, 3))) - 1) ** 2)
+            ),
             "The root is missing: this compares the squared norm with 1.": (
                 lambda slopes: np.mean((np.sum(slopes**2, axis=(1, 2, 3)) - 1) ** 2)
             ),
@@ -153,6 +160,9 @@ EXERCISES = {
             "times.": lambda pixel, term, share: share * np.sum(pixel**2) / np.sum(term**2),
             "The mean of a gradient lets positive and negative entries cancel; use the norm.": (
                 lambda pixel, term, share: share * np.mean(pixel) / np.mean(term)
+            ),
+            "`share` is how many times as hard the other term pulls: multiply by it.": (
+                lambda pixel, term, share: np.linalg.norm(pixel) / np.linalg.norm(term) / share
             ),
             "This compares the largest entries. One pixel would decide; use the norm over all.": (
                 lambda pixel, term, share: share * np.abs(pixel).max() / np.abs(term).max()

@@ -51,6 +51,12 @@ EXERCISES = {
             "White must become exactly 1: there are 255 steps between black and white, not 256.": (
                 lambda pixels: pixels / 128 - 1
             ),
+            "8-bit numbers have wrapped around: 0 - 128 is 128 there. Convert to float first.": (
+                lambda pixels: (pixels - np.uint8(128)) / 128
+            ),
+            "Twice an 8-bit number does not fit into 8 bits. Convert to float first.": (
+                lambda pixels: np.uint8(2) * pixels / 255 - 1
+            ),
             "The subtraction was made in 8 bits, where 0 - 127 is 129. Convert to float first.": (
                 lambda pixels: (pixels - np.uint8(127)) / 127.5
             ),

@@ -51,13 +51,15 @@ EXERCISES = {
         solution=what_is_wrong,
         hint="Two runs have a critic without a penalty: one kind of score can grow without end, "
         "the other cannot. One run learns its crops and not the held-out photographs.",
-        insight="A loss alone names none of these. The score of held-out photographs and the two "
-        "curves of the critic, side by side, do.",
+        insight="A loss alone names none of these. The score of held-out photographs and the "
+        "critic's difference, side by side, do.",
         mistakes={
             "The critics are exchanged. A sigmoid's score stays between 0 and 1, so a difference "
             "of two of them cannot leave -1 to 1.": lambda: swapped(3, 4),
             "Look at the pixel loss of B and C again: in which of the two does the network learn "
             "what it is shown, but nothing that helps elsewhere?": lambda: swapped(1, 2),
+            "A and D are exchanged. Which of the two is wrong from its first epoch on, before any "
+            "critic plays?": lambda: swapped(0, 3),
             "A and B are exchanged. With wrong pairs the loss stays high but finite; too high a "
             "learning rate throws the weights away.": lambda: swapped(0, 1),
         },

@@ -30,7 +30,10 @@ WRONG = {
             "no labels",
         ),
         (lambda r, f: f.mean() - r.mean(), "shape ()"),
-        (lambda r, f: (f.mean() - r.mean(), r.mean() - f.mean()), "it gives"),
+        (
+            lambda r, f: (f.mean() - r.mean(), r.mean() - f.mean()),
+            "does not depend on the generator",
+        ),
     ],
     "penalty_from_slopes": [
         (lambda s: (np.clip(norms(s) - 1, 0, None) ** 2).mean(), "one-sided"),

@@ -18,7 +18,9 @@ WRONG = {
         (lambda x: x / 255.0, "-1, not 0"),
         (lambda x: x.astype(float) / 255 - 0.5, "twice as wide"),
         (lambda x: (x.astype(float) - 128) / 128, "255 steps"),
-        (lambda x: (x - 127) / 127.5, "8 bits"),
+        (lambda x: (x - 127) / 127.5, "8 bits, where"),
+        (lambda x: (x - 128) / 128.0, "wrapped around"),
+        (lambda x: 2 * x / 255 - 1, "Twice"),
         (lambda x: print(end=""), "returns nothing"),
     ],
 }
