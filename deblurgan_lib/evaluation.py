@@ -96,18 +96,25 @@ def unsharp_mask(photo: np.ndarray, radius: float = 2.0, amount: float = 0.3) ->
     return _rounded(filters.unsharp_mask(photo / 255.0, radius, amount, channel_axis=2))
 
 
-def wiener(photo: np.ndarray, psf: np.ndarray, balance: float = 1e-3) -> np.ndarray:
+def wiener(photo: np.ndarray, psf: np.ndarray, balance: float = 2e-3) -> np.ndarray:
     """Undo a known blur frequency by frequency, less where it left little (Wiener 1949).
+
+    Each frequency is multiplied with conj(H) / (|H|^2 + balance), where H is the kernel's.
 
     Args:
         photo: uint8 (H, W, 3).
         psf: the blur, (size, size) with an odd size and sum 1.
-        balance: how much noise to expect; too little of it turns noise into stripes.
+        balance: power of the noise as a share of the photograph's; too little of it turns noise
+            and a wrong kernel into stripes. The default did well on the sample set's training
+            photographs, where rounding is the only noise.
 
     Returns:
         uint8 (H, W, 3).
     """
-    return _deconvolved(photo, psf, lambda x: restoration.wiener(x, psf, balance, clip=False))
+    plain = np.zeros_like(psf)  # Without it, the library weighs the balance with a Laplacian.
+    plain[len(psf) // 2, len(psf) // 2] = 1
+    options = {"reg": plain, "clip": False}
+    return _deconvolved(photo, psf, lambda x: restoration.wiener(x, psf, balance, **options))
 
 
 def richardson_lucy(photo: np.ndarray, psf: np.ndarray, iterations: int = 30) -> np.ndarray:

@@ -54,7 +54,7 @@ PROFILES = {
         width=32, blocks=9, critic_width=64, crop=256, batch=8,
         epochs=100, steps_per_epoch=500, validation_photos=11, offline=False,
     ),
-    # The paper's sizes and number of steps: 300 times GOPRO's 2,103 training pairs, one at a time.
+    # The paper's sizes and epochs: 300 times GOPRO's 2,103 training pairs, one at a time.
     "full": Profile(
         width=64, blocks=9, critic_width=64, crop=256, batch=1,
         epochs=300, steps_per_epoch=2103, validation_photos=33, offline=False,

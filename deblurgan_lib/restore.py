@@ -60,6 +60,8 @@ def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
             f"{path} holds the model {model.name!r}, which is not a generator: "
             "it does not turn a picture of any size into one of the same size."
         )
+    # On a GPU Keras would else compile with XLA, anew for every size of photograph.
+    model.compile(jit_compile=False)
     return model
 
 

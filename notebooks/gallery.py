@@ -14,8 +14,8 @@ WIDTH = 640  # Pixels; twice the width at which the README shows them.
 FIGURES = {
     "01_gan_basics": "Six moments: fakes as dots",
     "02_gopro_data": "The point-spread functions of the five",
-    "03_generator_and_critic": "",
-    "04_losses": "",
+    "03_generator_and_critic": "Answers of two untrained generators",
+    "04_losses": "Distance over steps, the five",
     "05_training": "Held-out PSNR and pixel loss by epoch",
     "06_results": "The same detail blurred, by each method",
 }

@@ -230,3 +230,11 @@ def test_on_colab_the_bootstrap_fetches_the_course(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "content") in done.stdout
+
+
+def test_the_readmes_gallery_and_table_belong_to_the_lessons():
+    readme = (ROOT / "README.md").read_text()
+    for path in LESSONS:
+        assert f"(notebooks/{path.name})" in readme
+    for picture in re.findall(r"\]\((docs/[\w.]+)\)", readme):
+        assert (ROOT / picture).is_file(), picture

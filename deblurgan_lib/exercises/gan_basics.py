@@ -70,8 +70,8 @@ EXERCISES = {
             "be log 2, not 2 log 2.": lambda real, fake: 2 * discriminator_loss(real, fake),
             "The sigmoid is applied twice: `logaddexp` wants the logits, and these are already "
             "probabilities.": lambda real, fake: discriminator_loss(_sigmoid(real), _sigmoid(fake)),
-            "Right for small logits, but a probability that is rounded to 0 has an infinite "
-            "logarithm. Compute from the logits.": _through_probabilities,
+            "Right for small logits, but large ones overflow, or a probability is rounded to 0. "
+            "`np.logaddexp` avoids both.": _through_probabilities,
         },
         cases=[(REAL, FAKE), (np.zeros(3), np.zeros(3)), SURE],
     ),
@@ -89,6 +89,9 @@ EXERCISES = {
             "This is the discriminator's half: it is small when the fakes are found out.": (
                 lambda fake: np.logaddexp(0, fake).mean()
             ),
+            "Right for small logits, but a probability that is rounded to 0 has an infinite "
+            "logarithm. `np.logaddexp` avoids that.": lambda fake: -np.log(_sigmoid(fake)).mean(),
+            "The mean is asked for, not the sum.": lambda fake: np.logaddexp(0, -fake).sum(),
             "This is the mean probability. The logarithm is missing, and without it the slope "
             "vanishes for bad fakes.": lambda fake: -_sigmoid(fake).mean(),
             "This is the mean logit with its sign turned, the loss of a Wasserstein generator. "
@@ -152,6 +155,9 @@ EXERCISES = {
             ),
             "The ways are squared here. This is the square of another distance (W2); take the "
             "lengths.": lambda a, b: ((np.sort(a) - np.sort(b)) ** 2).mean(),
+            "The mean of the ways is asked for; the median forgets the long ones.": (
+                lambda a, b: np.median(np.abs(np.sort(a) - np.sort(b)))
+            ),
             "This is the sum of all ways. Take their mean, or it grows with the sample.": (
                 lambda a, b: np.abs(np.sort(a) - np.sort(b)).sum()
             ),
@@ -161,6 +167,7 @@ EXERCISES = {
             (np.array([-2.0, 2.0, 1.0]), np.array([0.25, 0.5, 0.25])),
             (np.array([1.0, 2.0, 3.0]), np.array([3.0, 1.0, 2.0])),
             (np.array([-3.0, 0.0]), np.array([2.5, 1.0])),
+            (np.array([0.0, 1.0, 2.0, 9.0]), np.array([0.0, 1.5, 2.0, 3.0])),
         ],
     ),
 }

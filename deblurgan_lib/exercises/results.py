@@ -69,6 +69,11 @@ EXERCISES = {
                     10 * np.log10(255**2 / np.mean((sharp - restored) ** 2, dtype=np.float64))
                 )
             ),
+            "You converted to float after the subtraction; the wrap had happened already.": (
+                lambda sharp, restored: (
+                    10 * np.log10(255**2 / np.mean((sharp - restored).astype(float) ** 2))
+                )
+            ),
             "16 bits are too few as well: the square of 255 does not fit. Convert to float.": (
                 lambda sharp, restored: (
                     10

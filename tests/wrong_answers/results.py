@@ -23,6 +23,7 @@ WRONG = {
         (lambda a, b: 10 * np.log(255**2 / mse(a, b)), "natural logarithm"),
         (lambda a, b: mse(a, b), "it gives"),
         (int16, "16 bits"),
+        (lambda a, b: 10 * np.log10(65025 / ((a - b).astype(float) ** 2).mean()), "after the"),
         (lambda a, b: 10 * np.log10(int(a.max()) ** 2 / mse(a, b)), "largest pixel"),
     ],
     "wiener_filter": [
