@@ -2,8 +2,8 @@
 
     python benchmarks/bad_runs.py --epochs 8
 
-makes docs/bad_runs.csv. Each run differs from the healthy one in what the table says. The runs are kept
-in runs/, so an interrupted gallery goes on where it stopped.
+makes docs/bad_runs.csv. Each run differs from the healthy one in what the table says. The runs are
+kept in runs/, so an interrupted gallery goes on where it stopped.
 """
 
 import argparse

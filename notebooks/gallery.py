@@ -34,9 +34,11 @@ def find(lesson: str, beginning: str) -> Image.Image:
 
 def main():
     for lesson, beginning in FIGURES.items():
-        picture = find(lesson, beginning).convert("RGB")
+        stored = find(lesson, beginning)
+        suffix, options = (".jpg", {"quality": 85}) if stored.format == "JPEG" else (".png", {})
+        picture = stored.convert("RGB")
         picture.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
-        picture.save(ROOT / "docs" / f"{lesson}.png", optimize=True)
+        picture.save((ROOT / "docs" / lesson).with_suffix(suffix), optimize=True, **options)
 
 
 if __name__ == "__main__":
