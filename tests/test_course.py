@@ -142,3 +142,14 @@ def test_the_machine_is_checked_and_what_is_missing_is_said(capsys, monkeypatch,
     assert "tested with >=3.99" in said
     assert "pip install --upgrade 'keras>=99'" in said
     assert "no-such-package is missing - pip install 'no-such-package>=1'" in said
+
+
+@pytest.mark.parametrize(("data", "profile"), [("sample", "sample"), ("gopro", "colab")])
+def test_a_gpu_does_not_train_for_hours_on_five_photographs(data, profile, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.delenv("DEBLURGAN_PROFILE")
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {})
+    assert course.start("auto", data).profile == profile
