@@ -1,5 +1,6 @@
-"""A generator and a photo of any size in, the restored photo out."""
+"""A generator and a photo of any size in, the restored photo out; saving and loading generators."""
 
+import os
 import re
 from pathlib import Path
 
@@ -63,6 +64,20 @@ def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
     # On a GPU Keras would else compile with XLA, anew for every size of photograph.
     model.compile(jit_compile=False)
     return model
+
+
+def save(generator: keras.Model, path: Path) -> None:
+    """Save a trained generator, beside its place and then renamed, for any Keras from 3.13 on.
+
+    Its initializers are set to zeros: its weights are there, and the options of initializers differ
+    between versions of Keras, so an older one could not load them.
+    """
+    for layer in generator.layers:
+        if hasattr(layer, "kernel_initializer"):
+            layer.kernel_initializer = keras.initializers.Zeros()
+    beside = path.with_name(f".{path.stem}.part.keras")
+    generator.save(beside)
+    os.replace(beside, path)
 
 
 def restore(generator: keras.Model, photo: np.ndarray) -> np.ndarray:

@@ -311,9 +311,7 @@ def _finish(run: Run, what, sizes, gan: DeblurGAN, test_pairs: list[Pair]) -> No
     """Save the generator in float32, score it, picture it; the report comes last."""
     generator = build_generator(what, sizes)
     generator.set_weights(gan.generator.get_weights())
-    beside = run.folder / ".part.keras"
-    generator.save(beside)
-    os.replace(beside, run.folder / "generator.keras")
+    restore.save(generator, run.folder / "generator.keras")
     report = evaluation.evaluate(lambda photo: restore.restore(generator, photo), test_pairs)
     pair = test_pairs[0]
     blurred = read_photo(pair.blurred)

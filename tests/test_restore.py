@@ -1,3 +1,5 @@
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -77,3 +79,17 @@ def test_a_run_of_the_same_name_goes_before_the_shipped_one(runs, tmp_path):
     own.write_bytes((runs / "same" / "generator.keras").read_bytes())
     assert restore.find_weights("sample", tmp_path) == own
     assert restore.find_weights("sample", runs) == restore.SHIPPED / "sample.keras"
+
+
+def test_a_saved_generator_names_no_initializer_that_versions_of_keras_differ_in(tmp_path):
+    generator = models.resnet_generator(4, 1, norm="none", skip="residual", dropout=0, stem="fold")
+    before = generator.get_weights()
+    restore.save(generator, tmp_path / "generator.keras")
+    again = restore.load(tmp_path / "generator.keras")
+    for a, b in zip(before, again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for file in (tmp_path / "generator.keras", restore.SHIPPED / "sample.keras"):
+        with zipfile.ZipFile(file) as archive:
+            config = archive.read("config.json").decode()
+        assert "VarianceScaling" not in config and "Zeros" in config
+    assert [path.name for path in tmp_path.iterdir()] == ["generator.keras"]
