@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import profiles
 from .datasets import gopro, sample
-from .errors import CourseError
+from .errors import CourseError, quiet_stderr
 
 
 def home() -> Path:
@@ -51,14 +51,8 @@ def quiet_import():
     well. What really goes wrong still raises an exception.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    with quiet_stderr():
+        yield
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""The one exception that is meant for the reader."""
+"""What is meant for the reader: one exception. And what is not: the messages of C libraries."""
+
+import contextlib
+import os
+import threading
 
 
 class CourseError(ValueError):
@@ -7,3 +11,22 @@ class CourseError(ValueError):
     The message is one sentence that names the file or the argument and the way out. The command
     line prints it without a traceback.
     """
+
+
+_redirecting = threading.RLock()
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+    """Inside the block nothing reaches stderr, not even what a C library writes there.
+
+    That is the whole process's stderr, so blocks in several threads wait for each other.
+    """
+    with _redirecting, open(os.devnull, "wb") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

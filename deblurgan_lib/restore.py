@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from . import untrusted
 from .datasets.pipeline import to_float, to_uint8
 from .errors import CourseError
 
@@ -37,7 +38,7 @@ def find_weights(weights: str | Path, runs: Path) -> Path:
 
 
 def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
-    """Load a trained generator, in Keras' safe mode.
+    """Load a trained generator, wherever it comes from, in Keras' safe mode.
 
     Args:
         weights: a `.keras` file, the name of a run, or the name of a shipped generator.
@@ -48,11 +49,12 @@ def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
     """
     path = find_weights(weights, runs)
     try:
+        untrusted.check(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Whatever is wrong with the file, Keras raises something else.
-        first_line = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no reason"
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CourseError(
-            f"{path} could not be loaded as a generator ({first_line}); "
+            f"{path} could not be loaded as a generator ({reason}); "
             "it may be damaged: copy or train it again."
         ) from None
     shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = [
     "errors", "profiles", "recipes", "blur", "datasets", "models", "losses", "gan", "evaluation",
-    "restore", "figures", "runs", "training", "widgets", "course", "exercises", "cli",
+    "untrusted", "restore", "figures", "runs", "training", "widgets", "course", "exercises", "cli",
 ]  # fmt: skip
 
 

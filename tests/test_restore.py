@@ -53,7 +53,7 @@ def test_another_architecture_is_refused(runs, tmp_path):
         restore.load(tmp_path / "critic.keras", runs)
     layers = [keras.Input((8,)), keras.layers.Dense(2)]
     keras.Sequential(layers, name="classifier").save(tmp_path / "classifier.keras")
-    with pytest.raises(CourseError, match="'classifier', which is not a generator"):
+    with pytest.raises(CourseError, match="holds a Sequential, which is not a generator"):
         restore.load(tmp_path / "classifier.keras", runs)
 
 

@@ -1,15 +1,41 @@
 """Read a photograph of any kind as 8-bit RGB, write one without ever leaving half a file."""
 
+import contextlib
+import logging
 import os
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import get_sampling
 
-from ..errors import CourseError
+from ..errors import CourseError, quiet_stderr
 
-ORIENTATION = 0x0112  # The EXIF tag; from 5 on, width and height are exchanged.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
+    ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF",
+}  # fmt: skip
+"""What is read, by suffix. Pillow's decoders of other formats are never tried on a file."""
+
+MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
+"""179 million, where Pillow refuses a file as a decompression bomb: 0.7 GB once decoded."""
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""From EXIF's orientation to what turns the photograph upright."""
+
+# Damaged metadata and many pixels: neither is news to someone who gets the picture, or an error.
+warnings.filterwarnings("ignore", module="PIL")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def list_photos(folder: Path) -> list[Path]:
@@ -17,8 +43,14 @@ def list_photos(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in Path(folder).iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in FORMATS and not path.name.startswith(".")
     )
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, in one short line."""
+    said = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return said[:200] or type(error).__name__
 
 
 def open_photo(path: Path) -> Image.Image:
@@ -27,14 +59,35 @@ def open_photo(path: Path) -> Image.Image:
     Raises:
         CourseError: the file is missing, is not an image, or is too large to be decoded safely.
     """
+    path = Path(path)
     try:
-        return Image.open(path)
+        if path.exists() and not path.is_file():  # A pipe would be waited for.
+            raise CourseError(f"{path} is not a file; give a photo.")
+        return Image.open(path, formats=sorted(set(FORMATS.values())))
+    except CourseError:
+        raise
     except FileNotFoundError:
         raise CourseError(f"There is no photo {path}; check the spelling.") from None
     except Image.DecompressionBombError:
-        raise CourseError(f"{path} has more pixels than is safe to decode.") from None
-    except (OSError, ValueError, SyntaxError):
+        raise CourseError(
+            f"{path} has more than {MAX_PIXELS // 10**6} million pixels; make it smaller first."
+        ) from None
+    except Image.UnidentifiedImageError:
+        with open(path, "rb") as file:
+            start = file.read(12)
+        if start[4:8] == b"ftyp":
+            raise CourseError(f"{path} is a HEIC or AVIF photo; export it as JPEG.") from None
         raise CourseError(f"{path} is not an image that can be read; is it complete?") from None
+    except Exception as error:  # Whatever is wrong with a header, each decoder says it its own way.
+        raise CourseError(f"{path} cannot be read ({_reason(error)}).") from None
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What turns the photograph upright, if it lies; damaged EXIF says nothing."""
+    try:
+        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:
+        return None
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -42,15 +95,96 @@ def photo_size(path: Path) -> tuple[int, int]:
     with open_photo(path) as image:
         if image.format == "PNG" and "exif" not in image.info:
             return image.size  # Pillow would decode the whole file to be sure.
-        lies_on_its_side = image.getexif().get(ORIENTATION, 1) >= 5
-        return image.size[::-1] if lies_on_its_side else image.size
+        turn = _turn(image)
+        lies = turn is not None and turn not in (TURNS[2], TURNS[3], TURNS[4])
+        return image.size[::-1] if lies else image.size
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a photograph's file holds besides its colours, for the file that will hold its result.
+
+    Args:
+        grey: the photograph has no colours.
+        alpha: uint8 (H, W), its opacity, or None.
+        options: its EXIF, colour profile, resolution and JPEG quality, as Pillow's `save` takes
+            them.
+    """
+
+    grey: bool
+    alpha: np.ndarray | None
+    options: dict
+
+
+def _decode(path: Path) -> tuple[Image.Image, Source]:
+    """The photograph upright, as RGB or RGBA, and what else its file holds."""
+    image = open_photo(path)
+    try:
+        with image:
+            with quiet_stderr() if image.format == "TIFF" else contextlib.nullcontext():
+                image.load()
+            grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;16")
+            options, turn = _options(image, grey), _turn(image)
+            if image.mode == "F":
+                raise CourseError(f"{path} holds floating-point numbers; save it with 8 bits.")
+            if image.mode == "I" or image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            image = image if turn is None else image.transpose(turn)
+            alpha = np.array(image.getchannel("A")) if image.mode == "RGBA" else None
+            return image, Source(grey, alpha, options)
+    except CourseError:
+        raise
+    except Exception as error:  # Whatever is wrong with a file, each decoder says it its own way.
+        raise CourseError(
+            f"{path} is a broken image ({_reason(error)}); save or copy it again."
+        ) from None
+
+
+KEPT_EXIF = [
+    ExifTags.Base[name]
+    for name in (
+        "ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "Copyright"
+    )
+]  # fmt: skip
+# Width and height may be those of before turning.
+DROPPED_EXIF = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
+QUALITY_95 = 369  # The sum of the luminance table that Pillow writes at this quality.
+
+
+def _options(image: Image.Image, grey: bool) -> dict:
+    """See `Source`; what is damaged, or does not describe the result, is left out."""
+    options = {}
+    try:
+        old, new = image.getexif(), Image.Exif()
+        new.update({tag: old[tag] for tag in KEPT_EXIF if tag in old})
+        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            if kept := {k: v for k, v in old.get_ifd(part).items() if k not in DROPPED_EXIF}:
+                new.get_ifd(part).update(kept)
+        exif = new.tobytes()
+        if 20 < len(exif) < 65_000:  # Between the length of none and what a JPEG can hold.
+            options["exif"] = exif
+    except Exception:
+        pass
+    profile = image.info.get("icc_profile") or b""
+    if profile[16:20] == (b"GRAY" if grey else b"RGB "):
+        options["icc_profile"] = profile
+    with contextlib.suppress(Exception):
+        dpi = tuple(float(value) for value in image.info["dpi"])
+        if len(dpi) == 2 and all(1 <= value < 65536 for value in dpi):
+            options["dpi"] = dpi
+    if tables := getattr(image, "quantization", None):
+        options["subsampling"] = get_sampling(image)
+        if sum(tables.get(0, [QUALITY_95])) < QUALITY_95:
+            options["quality"] = 100
+    return options
 
 
 def read_photo(path: Path) -> np.ndarray:
     """Decode a photograph as people see it.
 
     The EXIF orientation is applied; grey becomes RGB; what is transparent is laid on white; of an
-    animation the first picture counts; 16-bit grey is scaled to 8 bits.
+    animation the first picture counts; 16 bits become 8.
 
     Returns:
         uint8 (H, W, 3).
@@ -58,32 +192,55 @@ def read_photo(path: Path) -> np.ndarray:
     Raises:
         CourseError: the file is missing, broken, or not an image.
     """
-    image = open_photo(path)
-    try:
-        with image:
-            image.load()
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I;16") or image.mode == "I":
-                image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            return np.array(image.convert("RGB"))
-    except Image.DecompressionBombError:
-        raise CourseError(f"{path} has more pixels than is safe to decode.") from None
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError) as error:
-        raise CourseError(f"{path} is a broken image ({error}); save or copy it again.") from None
+    image, source = _decode(path)
+    return np.array(image if source.alpha is None else _on_white(image))
 
 
-def write_photo(path: Path, photo: np.ndarray) -> None:
-    """Write uint8 (H, W, 3) as PNG or JPEG by the suffix, beside its place, then rename."""
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
+
+
+def read_source(path: Path) -> tuple[np.ndarray, Source]:
+    """As `read_photo`, with the colours under what is transparent, and what else the file holds."""
+    image, source = _decode(path)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB")), source
+
+
+def write_photo(path: Path, photo: np.ndarray, source: Source | None = None) -> None:
+    """Write a photograph in the format of its suffix, beside its place, then rename.
+
+    Args:
+        path: a suffix of `FORMATS`; JPEG and WebP are written with quality 95.
+        photo: uint8 (H, W, 3).
+        source: of a photograph that this one is made from; grey, opacity, EXIF, colour profile
+            and resolution are kept, and a JPEG of finer quality is written with quality 100.
+
+    Raises:
+        CourseError: it could not be written; nothing is left behind.
+    """
     path = Path(path)
     beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    kind = FORMATS.get(path.suffix.lower())
+    image, options = Image.fromarray(photo), {"quality": 95}
+    if source is not None:
+        options.update(source.options)
+        if source.grey:
+            image = image.convert("L")
+        if source.alpha is not None:
+            image.putalpha(Image.fromarray(source.alpha))
+            image = _on_white(image.convert("RGBA")) if kind == "JPEG" else image
+    if kind == "TIFF":
+        del options["quality"]  # Pillow writes it uncompressed, or without its EXIF.
     try:
-        Image.fromarray(photo).save(beside, quality=95)
+        image.save(beside, **options)
         os.replace(beside, path)
     except OSError as error:
+        raise CourseError(
+            f"{path} could not be written ({_reason(error)}); is the disk full?"
+        ) from None
+    except ValueError as error:
+        raise CourseError(f"{path} could not be written ({_reason(error)}).") from None
+    finally:
         beside.unlink(missing_ok=True)
-        reason = error.strerror or error
-        raise CourseError(f"{path} could not be written ({reason}); is the disk full?") from None
