@@ -1,4 +1,4 @@
-"""The command line: `deblurgan download`, `split`, `train`, `evaluate` and `deblur`."""
+"""The command line: `deblurgan download`, `split`, `cache`, `train`, `evaluate` and `deblur`."""
 
 import argparse
 import sys
@@ -29,6 +29,19 @@ def _split(args) -> int:
     return 0
 
 
+def _cache(args) -> int:
+    from .datasets import cache
+
+    folder = course.data_folder(args.data)
+    print(f"{cache.make_cache(_part(folder, 'train'))} is complete; training will read from it.")
+    return 0
+
+
+def _part(folder: Path, name: str) -> Path:
+    """`folder/train` or `folder/test` of a data set; a folder with A and B is its only part."""
+    return folder / name if (folder / name).is_dir() else folder
+
+
 def _train(args) -> int:
     data = course.data_folder(args.data)
     with course.quiet_import():
@@ -50,8 +63,7 @@ def _train(args) -> int:
 def _evaluate(args) -> int:
     from .datasets.pairs import find_pairs
 
-    folder = course.data_folder(args.data)
-    pairs = find_pairs(folder / "test" if (folder / "test").is_dir() else folder)
+    pairs = find_pairs(_part(course.data_folder(args.data), "test"))
     with course.quiet_import():
         from . import evaluation, restore
     generator = restore.load(args.weights, course.runs_folder())
@@ -145,6 +157,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     split.add_argument("--partial", action="store_true", help="accept a part of GOPRO")
     split.set_defaults(do=_split)
+
+    cache = commands.add_parser(
+        "cache", help="decode the training pairs once; takes disk, training reads them faster"
+    )
+    cache.add_argument(
+        "data", metavar="DATA", help="sample, gopro, or a folder with train and test"
+    )
+    cache.set_defaults(do=_cache)
 
     train = commands.add_parser("train", help="train a generator, or continue an interrupted run")
     train.add_argument("--recipe", default="course", help=", ".join(recipes.RECIPES))

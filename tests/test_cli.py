@@ -87,6 +87,8 @@ def bad_commands():
         "an output that is a file": ("deblur PHOTO --weights same -o PHOTO", "photo.png"),
         "a missing data folder": ("train --data nowhere --run-name r", "no data folder 'nowhere'"),
         "an empty data folder": ("train --data EMPTY --run-name r", "no folder"),
+        "a cache of nothing": ("cache nowhere", "no data folder 'nowhere'"),
+        "a cache without pairs": ("cache EMPTY", "no folder"),
         "an unknown recipe": ("train --data DATA --recipe x --run-name r", "no recipe 'x'"),
         "an unknown profile": ("train --data DATA --profile x --run-name r", "no profile 'x'"),
         "a path as run name": ("train --data DATA --run-name ../r", "run name '../r'"),
@@ -151,6 +153,19 @@ def test_train_and_evaluate(run, data_set, runs):
     code, again, _ = run("evaluate", "--data", data_set, "--weights", "made")
     assert code == 0
     assert again.splitlines()[:4] == out.splitlines()[-5:-1]
+
+
+def test_pairs_that_were_decoded_once_are_what_training_reads(run, data_set, runs):
+    options = ("--profile", "smoke", "--epochs", 1)
+    _, before, _ = run("train", "--data", data_set, *options, "--run-name", "undecoded")
+    code, out, _ = run("cache", data_set)
+    pixels = data_set / "train" / "decoded.raw"
+    assert (code, pixels.stat().st_size) == (0, 2 * 2 * 96 * 128 * 3)
+    assert "the 2 pairs of" in out and f"{pixels} is complete" in out
+    code, after, _ = run("train", "--data", data_set, *options, "--run-name", "decoded")
+    assert code == 0
+    assert after.count(f"Crops come from the decoded photographs in {pixels}.") == 1
+    assert "Crops come" not in before
 
 
 def test_the_module_is_the_command(tmp_path):

@@ -1,12 +1,10 @@
-import itertools
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from deblurgan_lib import blur
-from deblurgan_lib.datasets import photos, pipeline, sample
+from deblurgan_lib.datasets import photos, sample
 from deblurgan_lib.datasets.pairs import find_pairs, spread
 from deblurgan_lib.errors import CourseError
 
@@ -108,17 +106,6 @@ def test_sizes_are_compared_as_people_see_the_photos(data_set, photo):
         find_pairs(data_set / "train")
 
 
-def test_every_kind_of_photo_reaches_the_network(data_set, photo):
-    for suffix in ("tif", "webp", "jpg", "bmp"):
-        for side in "AB":
-            Image.fromarray(photo[:96, :128]).save(data_set / "train" / side / f"kind.{suffix}")
-        pairs = [pair for pair in find_pairs(data_set / "train") if pair.sharp.stem == "kind"]
-        ((blurred, _),) = batches(pairs, 1)
-        assert np.isfinite(blurred).all()
-        for side in "AB":
-            (data_set / "train" / side / f"kind.{suffix}").unlink()
-
-
 def test_two_files_with_one_stem_are_refused(data_set, photo):
     photos.write_photo(data_set / "train" / "A" / "train_1.jpg", photo[:96, :128])
     with pytest.raises(CourseError, match="share a stem"):
@@ -167,102 +154,3 @@ def test_a_sample_set_made_by_another_version_is_made_again(sample_set):
     assert not sample.is_complete(sample_set)
     sample.make_sample(sample_set)
     assert sample.is_complete(sample_set)
-
-
-# ---------------------------------------------------------------------------------------- pipeline
-
-
-def batches(pairs, n, **options):
-    options = {"crop": 64, "batch": 3, "seed": 1} | options
-    stream = pipeline.training_batches(pairs, **options).take(n)
-    return [(a.numpy(), b.numpy()) for a, b in stream]
-
-
-def test_8_bit_values_survive_the_way_to_the_network_and_back():
-    values = np.arange(256, dtype=np.uint8)[:, None]
-    np.testing.assert_array_equal(pipeline.to_uint8(pipeline.to_float(values)), values)
-    assert pipeline.to_float(values).numpy().min() == -1
-    assert pipeline.to_float(values).numpy().max() == 1
-
-
-def test_values_outside_the_range_are_clipped_not_wrapped():
-    np.testing.assert_array_equal(pipeline.to_uint8(np.array([-1.5, 1.02])), [0, 255])
-
-
-def test_crops_have_native_resolution_and_stay_aligned(data_set):
-    """Every crop, turned back, stands in its photograph, and its partner at the same place."""
-    pairs = find_pairs(data_set / "train")
-    whole = [[photos.read_photo(path) for path in pair] for pair in pairs]
-
-    def stands_in(crop, photo):
-        first_rows = np.lib.stride_tricks.sliding_window_view(photo, (1, 64, 3))[:-63, :, 0, 0]
-        places = np.argwhere((first_rows == crop[0]).all(axis=(2, 3)))
-        return {(y, x) for y, x in places if np.array_equal(photo[y:, x:][:64, :64], crop)}
-
-    symmetries = list(itertools.product(range(4), (False, True)))
-    seen = set()
-    for blurred, sharp in batches(pairs, 4):
-        assert blurred.shape == sharp.shape == (3, 64, 64, 3)
-        for a, b in zip(pipeline.to_uint8(blurred).numpy(), pipeline.to_uint8(sharp).numpy()):
-            found = set()
-            for turns, mirror in symmetries:
-                back = [np.rot90(x, turns) for x in (a, b)]
-                back = [x[:, ::-1] for x in back] if mirror else back
-                for left, right in whole:
-                    if stands_in(back[0], left) & stands_in(back[1], right):
-                        found.add((turns, mirror))
-            assert len(found) == 1
-            seen |= found
-    assert len(seen) >= 4  # Several of the eight symmetries came up in twelve crops.
-
-
-def test_one_seed_gives_one_stream_and_another_another(data_set):
-    pairs = find_pairs(data_set / "train")
-    first, again, other = (
-        batches(pairs, 3, seed=seed, fresh_blur=0.5)[-1][0] for seed in (1, 1, 2)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-@pytest.mark.parametrize("start", [3, 8, 13])
-def test_a_resumed_stream_continues_an_unbroken_one(data_set, start):
-    pairs = find_pairs(data_set / "train")
-    unbroken = batches(pairs, start + 2, fresh_blur=0.5)[start:]
-    resumed = batches(pairs, 2, fresh_blur=0.5, start_step=start)
-    np.testing.assert_array_equal(unbroken, resumed)
-
-
-def test_fresh_blur_is_the_blur_of_blur_py(photo):
-    psfs = blur.random_psfs(2, 3, 15, 20)
-    ours = pipeline._blur_batch(np.stack([photo, photo[::-1]]).astype(np.float32), psfs).numpy()
-    inner = slice(7, -7)
-    for result, sharp, psf in zip(ours, (photo, photo[::-1]), psfs, strict=True):
-        expected = blur.blur(sharp, psf)[inner, inner]
-        assert np.abs(result - expected).max() < 0.51
-
-
-def test_fresh_blur_makes_new_inputs_and_keeps_the_targets(data_set):
-    pairs = find_pairs(data_set / "train")
-    all_fresh, half_fresh, stored = (batches(pairs, 1, fresh_blur=p)[0] for p in (1.0, 0.5, 1e-9))
-    np.testing.assert_array_equal(all_fresh[1], half_fresh[1])
-    is_fresh = [not np.array_equal(a, b) for a, b in zip(all_fresh[0], stored[0], strict=True)]
-    assert all(is_fresh)
-    assert abs(all_fresh[0].mean() - all_fresh[1].mean()) < 0.02
-
-
-def test_a_photo_smaller_than_a_crop_is_named(data_set):
-    with pytest.raises(CourseError, match="train_0.png is 128x96"):
-        pipeline.training_batches(find_pairs(data_set / "train"), crop=100, batch=1, seed=0)
-
-
-def test_a_one_pixel_photo_is_named(data_set, photo):
-    for side in "AB":
-        photos.write_photo(data_set / "train" / side / "dot.png", photo[:1, :1])
-    with pytest.raises(CourseError, match="dot.png is 1x1"):
-        pipeline.training_batches(find_pairs(data_set / "train"), crop=64, batch=1, seed=0)
-
-
-def test_whole_photos_come_once_each_and_uncropped(data_set):
-    seen = list(pipeline.whole_photos(find_pairs(data_set / "test")))
-    assert [tuple(a.shape) for a, _ in seen] == [(1, 96, 128, 3)] * 2

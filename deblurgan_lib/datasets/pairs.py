@@ -10,6 +10,8 @@ from typing import NamedTuple
 from ..errors import CourseError
 from .photos import list_photos, photo_size
 
+OTHER_SIZE = "has another size than its header said; save it again, or start again if it changed."
+
 
 class Pair(NamedTuple):
     """Two photographs of one size: `blurred` (A) and `sharp` (B)."""

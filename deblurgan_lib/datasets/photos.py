@@ -33,6 +33,9 @@ TURNS = {
 }
 """From EXIF's orientation to what turns the photograph upright."""
 
+SAYS_HOW_IT_LIES = {"exif", "xmp", "Raw profile type exif"}
+"""What Pillow finds ahead of a PNG's pixels, any of which may tell the orientation."""
+
 # Damaged metadata and many pixels: neither is news to someone who gets the picture, or an error.
 warnings.filterwarnings("ignore", module="PIL")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -93,7 +96,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 def photo_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels as people see the photo, from its header alone."""
     with open_photo(path) as image:
-        if image.format == "PNG" and "exif" not in image.info:
+        if image.format == "PNG" and not SAYS_HOW_IT_LIES & image.info.keys():
             return image.size  # Pillow would decode the whole file to be sure.
         turn = _turn(image)
         lies = turn is not None and turn not in (TURNS[2], TURNS[3], TURNS[4])

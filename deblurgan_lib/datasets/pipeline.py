@@ -3,7 +3,8 @@
 Crops are taken at the photographs' own resolution: squashing a frame to the network's size would
 remove most of the blur that is to be learned. Photo draw number n and its crops are a function of
 the seed and n alone, so a resumed run sees exactly the batches an unbroken one would have seen,
-and nothing but the photographs in flight is held in memory.
+several workers share the work without talking to each other, and nothing but the photographs in
+flight is held in memory.
 """
 
 from pathlib import Path
@@ -13,7 +14,8 @@ import tensorflow as tf
 
 from .. import blur
 from ..errors import CourseError
-from .pairs import Pair
+from .cache import open_cache
+from .pairs import OTHER_SIZE, Pair
 from .photos import photo_size, read_photo
 from .sample import PSF
 
@@ -21,6 +23,10 @@ from .sample import PSF
 # which go into that many different batches.
 CROPS_PER_PHOTO = 8
 FRESH_PSFS = 512
+# A PNG with other chunks may be turned, transparent or animated.
+PLAIN_CHUNKS = {
+    b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"tIME"
+}  # fmt: skip
 
 
 def to_float(photo):
@@ -33,11 +39,38 @@ def to_uint8(photo):
     return tf.cast(tf.clip_by_value(tf.round((photo + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
 
 
-def _decode(path):
-    # The same decoder as everywhere, so that training sees what is scored and restored later.
-    photo = tf.numpy_function(lambda name: read_photo(Path(name.decode())), [path], tf.uint8)
-    photo.set_shape((None, None, 3))
-    return photo
+def _is_plain_png(file: bytes) -> bool:
+    """Whether it is whole, 8-bit RGB, and nothing else: all decoders agree on such a PNG."""
+    if file[:8] != b"\x89PNG\r\n\x1a\n" or file[24:26] != b"\x08\x02":
+        return False
+    at = 8
+    while at < len(file) and file[at + 4 : at + 8] in PLAIN_CHUNKS:
+        at += 12 + int.from_bytes(file[at : at + 4])
+    return at == len(file) and file[-8:-4] == b"IEND"
+
+
+def _decode(path: Path) -> np.ndarray:
+    """The same pixels as `read_photo`, so that training sees what is scored and restored later.
+
+    TensorFlow's decoder takes two thirds of Pillow's time for a PNG, but knows less.
+    """
+    try:
+        file = path.read_bytes()
+        if _is_plain_png(file):
+            return tf.io.decode_png(file).numpy()
+    except (OSError, tf.errors.OpError):
+        pass  # Pillow finds a sentence for it.
+    return read_photo(path)
+
+
+def _window(photo: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
+    """A window that may reach out of the photograph, which is mirrored at its border."""
+    inside = photo[max(top, 0) : top + size, max(left, 0) : left + size]
+    if inside.shape[:2] == (size, size):
+        return inside
+    above, before = max(-top, 0), max(-left, 0)
+    below, behind = size - above - inside.shape[0], size - before - inside.shape[1]
+    return np.pad(inside, ((above, below), (before, behind), (0, 0)), mode="reflect")
 
 
 def _blur_batch(photos, psfs):
@@ -59,25 +92,43 @@ def training_batches(
     seed: int,
     start_step: int = 0,
     fresh_blur: float = 0.0,
+    psfs: np.ndarray | None = None,
+    worker: int = 0,
+    workers: int = 1,
 ) -> tf.data.Dataset:
     """An endless stream of random crops; photographs come in a new random order each round.
+
+    Photographs are decoded as they are needed, or read from the cache (see `make_cache`) if there
+    is one; the crops are the same.
 
     Args:
         pairs: the pairs to draw from, see `find_pairs`.
         crop: height and width of a crop, pixels; every photo must be at least as large.
-        batch: crops in a batch.
+        batch: crops in a batch, of all workers together.
         seed: the same seed gives the same batches.
         start_step: leave out this many batches at the start; at most a few are computed.
         fresh_blur: probability that a crop's blurred half is not the one on disk but is made anew
             from its sharp half by a random camera shake.
+        psfs: the shakes for that, float32 (N, S, S) with S odd, each with the same chance; None:
+            512 like those of the sample set. Shakes of several lengths can be concatenated, see
+            `blur.random_psfs`.
+        worker: number of this worker, from 0.
+        workers: how many share each batch; each makes an equal part of it and reads only what it
+            needs. Their parts, one after another, are the batch of a single worker.
 
     Returns:
-        A dataset of (blurred, sharp), both float32 (batch, crop, crop, 3) in [-1, 1]. A crop and
-        its partner are cropped, mirrored and turned alike.
+        A dataset of (blurred, sharp), both float32 (batch / workers, crop, crop, 3) in [-1, 1]. A
+        crop and its partner are cropped, mirrored and turned alike.
 
     Raises:
-        CourseError: a photo is smaller than a crop.
+        CourseError: a photo is smaller than a crop, or the workers cannot share a batch equally.
     """
+    if batch % workers or not 0 <= worker < workers:
+        raise CourseError(
+            f"Worker {worker} of {workers} has no equal part in a batch of {batch}; "
+            "choose a batch that is a multiple of the number of workers."
+        )
+    sizes = []
     for pair in pairs:
         width, height = photo_size(pair.sharp)
         if min(width, height) < crop:
@@ -85,64 +136,78 @@ def training_batches(
                 f"{pair.sharp} is {width}x{height}, smaller than a training crop of "
                 f"{crop}x{crop}; take it out, or train with a smaller crop."
             )
-    blurred_paths = tf.constant([str(pair.blurred) for pair in pairs])
-    sharp_paths = tf.constant([str(pair.sharp) for pair in pairs])
-    psfs = tf.constant(
-        blur.random_psfs(FRESH_PSFS, seed, **PSF) if fresh_blur else np.ones((1, 1, 1), "f")
-    )
+        sizes.append((height, width))
+    rooms = tf.constant(sizes) - crop + 1  # The places where a crop can begin.
+    cached = open_cache(pairs)
+    if not fresh_blur:
+        psfs = np.ones((1, 1, 1), np.float32)
+    elif psfs is None:
+        psfs = blur.random_psfs(FRESH_PSFS, seed, **PSF)
     margin = psfs.shape[-1] // 2  # A fresh blur needs to see what moves in from outside the crop.
     window = crop + 2 * margin
+    share = batch // workers
 
-    def random(number, purpose, low, high):
-        key = tf.stack([seed * 16 + purpose, number])
-        shape = (CROPS_PER_PHOTO,)
-        return tf.random.stateless_uniform(shape, key, low, high, tf.int32)
-
-    def draw(number):
-        """Photo draw `number`: its windows, uint8 (crops, 2, window, window, 3), and kernels."""
+    def plan(count):
+        """The crops of this worker's photo draw number `count`: int32 (crops, 7), no pixels yet."""
+        number = count // share * batch + worker * share + count % share
         n = len(pairs)
         place = tf.random.experimental.index_shuffle(number % n, (seed, number // n), n - 1)
-        photos = tf.stack([_decode(blurred_paths[place]), _decode(sharp_paths[place])])
-        sides = (margin, margin)
-        photos = tf.pad(photos, ((0, 0), sides, sides, (0, 0)), mode="REFLECT")
-        room = tf.shape(photos)[1:3] - window + 1
-        top, left = random(number, 0, 0, room[0]), random(number, 1, 0, room[1])
-        mirrored, turns = random(number, 2, 0, 2), random(number, 3, 0, 4)
 
-        def one(i):
-            x = photos[:, top[i] : top[i] + window, left[i] : left[i] + window]
-            x = tf.cond(mirrored[i] == 1, lambda: tf.reverse(x, axis=[2]), lambda: x)
-            return tf.image.rot90(x, turns[i])
+        def random(purpose, low, high):
+            key = tf.stack([seed * 16 + purpose, number])
+            return tf.random.stateless_uniform((CROPS_PER_PHOTO,), key, low, high, tf.int32)
 
-        windows = tf.map_fn(one, tf.range(CROPS_PER_PHOTO), fn_output_signature=tf.uint8)
-        windows.set_shape((CROPS_PER_PHOTO, 2, window, window, 3))
-        is_fresh = random(number, 4, 0, 1000) < round(1000 * fresh_blur)
-        return windows, random(number, 5, 0, len(psfs)), is_fresh
+        top, left = random(0, 0, rooms[place][0]), random(1, 0, rooms[place][1])
+        mirrored, turns = random(2, 0, 2), random(3, 0, 4)
+        is_fresh = tf.cast(random(4, 0, 1000) < round(1000 * fresh_blur), tf.int32)
+        kernel = random(5, 0, len(psfs))
+        place = tf.fill((CROPS_PER_PHOTO,), tf.cast(place, tf.int32))
+        return tf.stack([place, top, left, mirrored, turns, kernel, is_fresh], axis=1)
 
-    def finish(windows, kernel, is_fresh):
+    def windows(plans):
+        """Their pixels with a margin, uint8 (crops, 2, window, window, 3); in NumPy."""
+        photos = {}
+        for place in set(plans[:, 0].tolist()):
+            photos[place] = cached[place] if cached else [_decode(path) for path in pairs[place]]
+            if any(photo.shape[:2] != sizes[place] for photo in photos[place]):
+                raise CourseError(f"{pairs[place].sharp} or its partner {OTHER_SIZE}")
+        out = np.empty((len(plans), 2, window, window, 3), np.uint8)
+        for i, (place, top, left, mirrored, turns) in enumerate(plans[:, :5].tolist()):
+            for side, photo in enumerate(photos[place]):
+                x = _window(photo, top - margin, left - margin, window)
+                out[i, side] = np.rot90(x[:, ::-1] if mirrored else x, turns)
+        return out
+
+    def read(plans):
+        pixels = tf.numpy_function(windows, [plans], tf.uint8)
+        return tf.ensure_shape(pixels, (plans.shape[0], 2, window, window, 3)), plans[:, 5:]
+
+    def finish(pixels, shakes):
         inner = slice(margin, margin + crop)
-        blurred = tf.cast(windows[:, 0, inner, inner], tf.float32)
-        sharp = windows[:, 1]
+        blurred = tf.cast(pixels[:, 0, inner, inner], tf.float32)
+        sharp = pixels[:, 1]
         if fresh_blur:
-            again = tf.round(_blur_batch(tf.cast(sharp, tf.float32), tf.gather(psfs, kernel)))
-            blurred = tf.where(is_fresh[:, None, None, None], again, blurred)
+            fresh = tf.where(shakes[:, 1] == 1)
+            again = tf.cast(tf.gather(sharp, fresh[:, 0]), tf.float32)
+            again = tf.round(_blur_batch(again, tf.gather(psfs, tf.gather_nd(shakes[:, 0], fresh))))
+            blurred = tf.tensor_scatter_nd_update(blurred, fresh, again)
         return to_float(blurred), to_float(sharp[:, inner, inner])
 
     def by_step(*draws):
-        """From (batch of photos, crops, ...) to (crops, batch of photos, ...)."""
+        """From (photos of a batch, crops, ...) to (crops, photos of a batch, ...)."""
         return tuple(tf.experimental.numpy.swapaxes(x, 0, 1) for x in draws)
 
-    first_draw = start_step // CROPS_PER_PHOTO * batch
-    return (
-        tf.data.Dataset.counter(first_draw)
-        .map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch, drop_remainder=True)
-        .map(by_step)
-        .unbatch()
-        .skip(start_step % CROPS_PER_PHOTO)
-        .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(2)
-    )
+    first_draw = start_step // CROPS_PER_PHOTO * share
+    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+    draws = tf.data.Dataset.counter(first_draw).map(plan)
+    # A photograph that was decoded gives all its crops at once; a decoded one waits on disk.
+    if not cached:
+        draws = draws.map(read, **parallel)
+    steps = draws.batch(share, drop_remainder=True).map(by_step).unbatch()
+    steps = steps.skip(start_step % CROPS_PER_PHOTO)
+    if cached:
+        steps = steps.map(read, **parallel)
+    return steps.map(finish, **parallel).prefetch(2)
 
 
 def whole_photos(pairs: list[Pair]) -> tf.data.Dataset:
@@ -151,10 +216,12 @@ def whole_photos(pairs: list[Pair]) -> tf.data.Dataset:
     Returns:
         A dataset of (blurred, sharp), both float32 (1, H, W, 3) in [-1, 1].
     """
-    blurred = [str(pair.blurred) for pair in pairs]
-    sharp = [str(pair.sharp) for pair in pairs]
-    return (
-        tf.data.Dataset.from_tensor_slices((blurred, sharp))
-        .map(lambda a, b: (to_float(_decode(a))[None], to_float(_decode(b))[None]))
-        .prefetch(1)
-    )
+
+    def read(place):
+        return tuple(_decode(path) for path in pairs[place])
+
+    def finish(place):
+        photos = tf.numpy_function(read, [place], (tf.uint8, tf.uint8))
+        return tuple(to_float(tf.ensure_shape(photo, (None, None, 3)))[None] for photo in photos)
+
+    return tf.data.Dataset.range(len(pairs)).map(finish).prefetch(1)
