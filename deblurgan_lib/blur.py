@@ -102,7 +102,7 @@ def point_spread_function(trajectory: np.ndarray, size: int | None = None) -> np
     return psf[:size, :size] / len(points)
 
 
-def random_psfs(n: int, seed: int, size: int, max_length: float) -> np.ndarray:
+def random_psfs(n: int, seed: int, size: int, max_length: float, **shake: float) -> np.ndarray:
     """Camera shakes of many strengths, ready to blur with.
 
     The exposure of each is drawn evenly between a tenth and the whole of its path. Paths that do
@@ -113,6 +113,7 @@ def random_psfs(n: int, seed: int, size: int, max_length: float) -> np.ndarray:
         seed: the same seed gives the same functions.
         size: height and width, odd, pixels.
         max_length: length of a whole path, pixels.
+        shake: other arguments of `shake_trajectories`; less tremor makes smoother paths.
 
     Returns:
         float32 (n, size, size), each non-negative with sum 1.
@@ -120,7 +121,8 @@ def random_psfs(n: int, seed: int, size: int, max_length: float) -> np.ndarray:
     rng = np.random.default_rng(seed)
     psfs = []
     while len(psfs) < n:
-        for path in shake_trajectories(n, seed=rng.integers(2**31), max_length=max_length):
+        paths = shake_trajectories(n, rng.integers(2**31), max_length=max_length, **shake)
+        for path in paths:
             exposed = path[: int(len(path) * rng.uniform(0.1, 1.0))]
             if np.abs(exposed - exposed.mean(axis=0)).max() <= size // 2:
                 psfs.append(point_spread_function(exposed, size))

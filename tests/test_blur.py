@@ -122,3 +122,12 @@ def test_averaging_frames_with_and_without_gamma():
 def test_averaging_equal_frames_gives_that_frame(photo):
     for gamma in (False, True):
         np.testing.assert_array_equal(blur.average_frames(np.stack([photo] * 7), gamma), photo)
+
+
+def test_without_tremor_shakes_are_straight_lines():
+    still = {"inertia": 0, "big_shake": 0, "gaussian_shake": 0}
+    for psf in blur.random_psfs(20, 0, size=31, max_length=28.0, **still):
+        points = np.argwhere(psf > 0) - 15
+        spread = np.linalg.eigvalsh(np.cov(points.T, aweights=psf[psf > 0]))
+        length = np.sqrt(12 * spread[1])  # Of a line whose points have this variance.
+        assert spread[0] < 0.4 and 2 < length < 30
