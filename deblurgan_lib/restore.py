@@ -1,17 +1,26 @@
 """A generator and a photo of any size in, the restored photo out; saving and loading generators."""
 
+import itertools
+import math
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from . import untrusted
+from . import models, untrusted
+from .datasets.download import progress
 from .datasets.pipeline import to_float, to_uint8
 from .errors import CourseError
+from .models.layers import GlobalSkip
+from .models.receptive_field import ReceptiveField
+from .precision import measure_precision
 
 SHIPPED = Path(__file__).parent / "weights"
+DEFAULT = "sample"
+"""The shipped generator that the command line takes where none is named."""
 
 
 def find_weights(weights: str | Path, runs: Path) -> Path:
@@ -37,12 +46,15 @@ def find_weights(weights: str | Path, runs: Path) -> Path:
     )
 
 
-def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
+def load(weights: str | Path, runs: Path = Path("runs"), precision: str = "float32") -> keras.Model:
     """Load a trained generator, wherever it comes from, in Keras' safe mode.
 
     Args:
         weights: a `.keras` file, the name of a run, or the name of a shipped generator.
         runs: the folder of the runs.
+        precision: what it computes in: `"float32"`, the same on every machine; a Keras dtype
+            policy; or `"auto"` for the device's fastest, see `measure_precision`. The sum of the
+            blurred picture and what the generator adds is float32 in any case.
 
     Raises:
         CourseError: the file is missing, broken, or holds something other than a generator.
@@ -58,11 +70,16 @@ def load(weights: str | Path, runs: Path = Path("runs")) -> keras.Model:
             "it may be damaged: copy or train it again."
         ) from None
     shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
-    if shapes != ((None, None, None, 3),) * 2:
+    field = models.receptive_field(model) if shapes == ((None, None, None, 3),) * 2 else None
+    if field is None or field.step != 1 or field.finest < 1:
         raise CourseError(
             f"{path} holds the model {model.name!r}, which is not a generator: "
             "it does not turn a picture of any size into one of the same size."
         )
+    policy = measure_precision() if precision == "auto" else precision
+    for layer in model.layers:
+        if not isinstance(layer, GlobalSkip):
+            layer.dtype_policy = policy
     # On a GPU Keras would else compile with XLA, anew for every size of photograph.
     model.compile(jit_compile=False)
     return model
@@ -82,14 +99,114 @@ def save(generator: keras.Model, path: Path) -> None:
     os.replace(beside, path)
 
 
-def restore(generator: keras.Model, photo: np.ndarray) -> np.ndarray:
-    """Restore a photograph.
+TILE = 1024
+"""Pixels. A photograph of more than its square is restored in tiles of at most this side."""
+
+
+def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """Restore a photograph; a large one in tiles, in so much memory as one of them needs.
+
+    Tiles overlap by as far as the generator looks, so that each pixel is computed from the same
+    pixels as it would be in one piece. Only a generator with instance norms looks at the whole
+    photograph: for one in tiles, the means and variances of a sample of it are used in all of them.
 
     Args:
         generator: see `load`.
         photo: uint8 (H, W, 3), any height and width.
+        bar: show a progress bar where it takes longer.
 
     Returns:
         uint8 (H, W, 3).
     """
+    if photo.shape[0] * photo.shape[1] <= TILE**2:
+        return _restore_whole(generator, photo)
+    field = models.receptive_field(generator)
+    if math.isinf(field.after):
+        generator = _with_fixed_statistics(generator, photo)
+        field = models.receptive_field(generator)
+        if math.isinf(field.after):  # No network of the course.
+            return _restore_whole(generator, photo)
+    height, rows = _tiles(photo.shape[0], field)
+    width, columns = _tiles(photo.shape[1], field)
+    restored = np.empty_like(photo)
+    # As `PadToMultiple` would, so that all tiles are alike.
+    padding = [
+        (0, max(rows[-1].start + height - photo.shape[0], 0)),
+        (0, max(columns[-1].start + width - photo.shape[1], 0)),
+        (0, 0),
+    ]
+    photo = np.pad(photo, padding, mode="reflect")
+    with progress("restoring", len(rows) * len(columns), unit=" tiles", hidden=not bar) as shown:
+        for row, column in itertools.product(rows, columns):
+            tile = photo[row.start : row.start + height, column.start : column.start + width]
+            tile = _restore_whole(generator, tile)
+            restored[row.first : row.end, column.first : column.end] = tile[
+                row.first - row.start : row.end - row.start,
+                column.first - column.start : column.end - column.start,
+            ]
+            shown.update()
+    return restored
+
+
+def _restore_whole(generator: keras.Model, photo: np.ndarray) -> np.ndarray:
     return to_uint8(generator.predict_on_batch(to_float(photo[None])))[0].numpy()
+
+
+class _Tile(NamedTuple):
+    """Along one axis: where it starts, and from where to where it is as good as the whole."""
+
+    start: int
+    first: int
+    end: int
+
+
+def _tiles(size: int, field: ReceptiveField) -> tuple[int, list[_Tile]]:
+    """The length of all tiles, and the tiles, that cover so many pixels along one axis."""
+    grid = int(field.coarsest)
+    before, after = (-(-int(reach) // grid) * grid for reach in (field.before, field.after))
+    overlap = before + after
+    count = -(-(size - overlap) // max(TILE - overlap, TILE // 4))
+    if count <= 1:
+        return size, [_Tile(0, 0, size)]
+    padded = -(-size // grid) * grid
+    length = overlap + -(-(padded - overlap) // (count * grid)) * grid
+    starts = [min(i * (length - overlap), padded - length) for i in range(count)]
+    firsts = [0, *(start + before for start in starts[1:]), size]
+    return length, [_Tile(*tile) for tile in zip(starts, firsts, firsts[1:])]
+
+
+SAMPLED = 4  # Crops along each axis, which together have as many pixels as a tile.
+
+
+def _with_fixed_statistics(generator: keras.Model, photo: np.ndarray) -> keras.Model:
+    """The generator with batch norms in place of its instance norms.
+
+    They hold the mean and variance that they measured on crops from all over the photograph, as
+    one batch. So all tiles are computed alike, and none ends in a seam.
+    """
+
+    def fixed(layer):
+        config = layer.get_config()
+        if (
+            isinstance(layer, keras.layers.GroupNormalization)
+            and layer.groups == layer.input.shape[-1]
+        ):
+            names = ("name", "dtype", "epsilon", "center", "scale")
+            config = {name: config[name] for name in names}
+            return keras.layers.BatchNormalization(momentum=0.0, **config)
+        if isinstance(layer, keras.layers.Dropout):
+            config["rate"] = 0.0
+        return layer.__class__.from_config(config)
+
+    clone = keras.models.clone_model(generator, clone_function=fixed)
+    for layer in generator.layers:
+        own, its_clone = layer.get_weights(), clone.get_layer(layer.name)
+        its_clone.set_weights(own + its_clone.get_weights()[len(own) :])
+    sides = [min(TILE // SAMPLED, side) for side in photo.shape[:2]]
+    rows, columns = (
+        np.linspace(0, whole - side, SAMPLED).astype(int) for whole, side in zip(photo.shape, sides)
+    )
+    crops = [photo[y : y + sides[0], x : x + sides[1]] for y in rows for x in columns]
+    clone(to_float(np.stack(crops)), training=True)
+    clone.compile(jit_compile=False)
+    return clone

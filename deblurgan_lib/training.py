@@ -3,12 +3,10 @@
 Starting a run again under the same name continues it; the folder itself is `runs.py`.
 """
 
-import contextlib
 import dataclasses
 import os
 import platform
 import re
-import time
 from pathlib import Path
 
 import keras
@@ -23,48 +21,13 @@ from .datasets.sample import is_complete
 from .errors import CourseError
 from .gan import DeblurGAN
 from .losses import PerceptualLoss
+from .precision import measure_precision, precision
 from .runs import Run, SaveCheckpoint, StopWhenNotFinite, write_json
 
 FRESH_BLUR = 0.5  # Share of crops whose blur is made anew, in the synthetic sample set.
 
 
 # ---------------------------------------------------------------- what to compute, and how exactly
-
-
-def measure_precision() -> str:
-    """The fastest safe precision of this device: a Keras dtype policy.
-
-    GPUs say it by their compute capability. A CPU's flags do not, so a convolution is timed.
-    """
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability")
-        if capability is None or capability < (7, 0):
-            return "float32"
-        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
-    seconds = {}
-    for dtype in ("float32", "bfloat16"):
-        x = tf.ones((4, 32, 32, 64), dtype)
-        kernel = tf.ones((3, 3, 64, 64), dtype)
-        convolve = tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"))
-        times = []
-        for _ in range(12):
-            start = time.perf_counter()
-            convolve(x, kernel).numpy()
-            times.append(time.perf_counter() - start)
-        seconds[dtype] = np.median(times)
-    return "mixed_bfloat16" if seconds["float32"] > 1.3 * seconds["bfloat16"] else "float32"
-
-
-@contextlib.contextmanager
-def precision(policy: str):
-    """Inside the block, Keras builds and computes in this dtype policy."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def build_generator(recipe: recipes.Recipe, profile: profiles.Profile) -> keras.Model:

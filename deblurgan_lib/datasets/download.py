@@ -58,9 +58,19 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB"
 
 
-def progress(title: str, total: int | None, done: int = 0, unit: str = "B") -> tqdm:
+def progress(
+    title: str, total: int | None, done: int = 0, unit: str = "B", hidden: bool = False
+) -> tqdm:
     """A bar with speed and time left; what takes less than a second shows none."""
-    return tqdm(total=total, initial=done, desc=title, unit=unit, unit_scale=True, delay=1)
+    return tqdm(
+        total=total,
+        initial=done,
+        desc=title,
+        unit=unit,
+        unit_scale=unit == "B",
+        delay=1,
+        disable=hidden,
+    )
 
 
 def check_room(folder: Path, needed: float, what: str) -> None:

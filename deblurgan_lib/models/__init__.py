@@ -2,5 +2,8 @@
 
 from .critic import patch_critic, tutorial_critic
 from .generator import resnet_generator, unet_generator
+from .receptive_field import receptive_field
 
-__all__ = ["patch_critic", "resnet_generator", "tutorial_critic", "unet_generator"]
+__all__ = [
+    "patch_critic", "receptive_field", "resnet_generator", "tutorial_critic", "unet_generator",
+]  # fmt: skip
