@@ -66,7 +66,7 @@ def _evaluate(args) -> int:
     pairs = find_pairs(_part(course.data_folder(args.data), "test"))
     with course.quiet_import():
         from . import evaluation, restore
-    generator = restore.load(args.weights, course.runs_folder())
+    generator = restore.load(args.weights or restore.DEFAULT, course.runs_folder())
     report = evaluation.evaluate(lambda photo: restore.restore(generator, photo), pairs)
     _print_scores(report)
     return 0
@@ -83,20 +83,27 @@ def _print_scores(report: dict) -> None:
         print(f"{row:10}{number(psnr, 2):>8}{number(ssim, 4):>8}")
 
 
-def _photos_to_deblur(arguments: list[str], output: Path) -> dict[Path, Path]:
-    """From each photo asked for to the file that will hold its restoration."""
-    from .datasets.photos import list_photos
+def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict[Path, Path]:
+    """From each photo asked for to the file that will hold its restoration.
+
+    A photo in a folder that was asked for, or in folders below it, keeps its place in them. What
+    cannot be written in the format it has (GIF, or a format without a suffix) becomes a PNG.
+    """
+    from .datasets.photos import FORMATS, list_photos
 
     photos = []
     for argument in map(Path, arguments):
-        found = list_photos(argument) if argument.is_dir() else [argument]
-        if not found:
-            raise CourseError(f"There are no photos in {argument}.")
-        photos += found
+        found = [argument]
+        if argument.is_dir():
+            found = list_photos(argument, below=True, without=output)
+            if not found:
+                raise CourseError(f"There are no photos in {argument}.")
+        photos += [(photo, argument if argument.is_dir() else photo.parent) for photo in found]
     targets = {}
-    for photo in photos:
-        target = output / f"{photo.stem}.png"
-        if target in targets.values():
+    for photo, top in photos:
+        suffix = photo.suffix if FORMATS.get(photo.suffix.lower(), "GIF") != "GIF" else ".png"
+        target = output / photo.relative_to(top).with_name(f"{photo.stem}{stem_end}{suffix}")
+        if target in targets.values() and photo not in targets:
             raise CourseError(
                 f"Two photos would both become {target}; restore them into different folders."
             )
@@ -109,25 +116,44 @@ def _photos_to_deblur(arguments: list[str], output: Path) -> dict[Path, Path]:
 
 
 def _deblur(args) -> int:
-    from .datasets.photos import read_photo, write_photo
+    from .datasets.download import progress
+    from .datasets.photos import read_source, side_by_side, write_photo
 
     output = Path(args.output)
-    targets = _photos_to_deblur(args.photos, output)
+    targets = _photos_to_deblur(args.photos, output, "_before_after" * args.side_by_side)
+    missing = {photo: target for photo, target in targets.items() if not target.exists()}
+    output.mkdir(parents=True, exist_ok=True)
     with course.quiet_import():
         from . import restore
-    generator = restore.load(args.weights, course.runs_folder())
-    output.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for photo, target in targets.items():
-        try:
-            write_photo(target, restore.restore(generator, read_photo(photo)))
-            print(f"{photo} -> {target}")
-        except CourseError as error:
-            failed += 1
-            print(f"deblurgan: {error}", file=sys.stderr)
-    if failed:
-        print(f"deblurgan: {failed} of {len(targets)} photos were not restored.", file=sys.stderr)
-    return 1 if failed else 0
+    generator = restore.load(
+        args.weights or restore.DEFAULT, course.runs_folder(), precision="auto"
+    )
+    failures, many = [], len(missing) > 1
+    with progress("photos", len(missing), unit=" photos", hidden=not many) as bar:
+        for photo, target in missing.items():
+            try:
+                before, source = read_source(photo)
+                after = restore.restore(generator, before, bar=not many)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if args.side_by_side:
+                    after, source = side_by_side(before, after, source)
+                write_photo(target, after, source)
+            except CourseError as error:
+                failures.append(error)
+            bar.update()
+    restored = len(missing) - len(failures)
+    print(f"{restored} of {len(targets)} photos are restored in {output}.")
+    if len(missing) < len(targets):
+        there = len(targets) - len(missing)
+        print(f"{there} were already there and are left as they are.")
+    for error in failures:
+        print(f"deblurgan: {error}", file=sys.stderr)
+    if failures:
+        print(
+            f"deblurgan: {len(failures)} of {len(targets)} photos were not restored.",
+            file=sys.stderr,
+        )
+    return 1 if failures else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,7 +205,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=0)
     train.set_defaults(do=_train)
 
-    weights = {"required": True, "help": "a generator.keras, or the name of a run"}
+    weights = {
+        "default": "",
+        "help": "a .keras file, the name of a run, or of a generator that is shipped; "
+        "default: the one that is best to look at",
+    }
     evaluate = commands.add_parser("evaluate", help="score a generator on pairs")
     evaluate.add_argument("--data", default="sample", help="a data set, or a folder with A and B")
     evaluate.add_argument("--weights", **weights)
@@ -188,7 +218,12 @@ def _parser() -> argparse.ArgumentParser:
     deblur = commands.add_parser("deblur", help="restore photographs")
     deblur.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
     deblur.add_argument("--weights", **weights)
-    deblur.add_argument("-o", "--output", required=True, metavar="FOLDER")
+    deblur.add_argument(
+        "-o", "--output", default="deblurred", metavar="FOLDER", help="default: deblurred/"
+    )
+    deblur.add_argument(
+        "--side-by-side", action="store_true", help="make one picture of before and after"
+    )
     deblur.set_defaults(do=_deblur)
     return parser
 

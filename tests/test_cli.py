@@ -1,15 +1,19 @@
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 
+import fuzz_photos
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from deblurgan_lib import cli
 from deblurgan_lib.datasets.photos import read_photo, write_photo
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.fixture
@@ -20,7 +24,8 @@ def run(runs, monkeypatch, capsys):
     def run(*arguments):
         code = cli.main([str(argument) for argument in arguments])
         printed = capsys.readouterr()
-        return code, printed.out, printed.err
+        # A slow machine shows a bar where a quick one does not.
+        return code, printed.out, re.sub(r"\r[^\n]*\n?", "", printed.err)
 
     return run
 
@@ -31,33 +36,110 @@ def holiday(tmp_path, photo):
     folder.mkdir()
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.fromarray(photo).save(folder / "upright.jpg", exif=exif)
+    exif[0x0110] = "a camera"
+    exif.get_ifd(0x8769)[0x9003] = "2020:02:02 20:20:20"
+    exif.get_ifd(0x8825)[1] = "N"
+    meta = {"exif": exif, "dpi": (300, 300), "icc_profile": PROFILE}
+    Image.fromarray(photo).save(folder / "upright.jpg", **meta)
     Image.fromarray(photo[..., 0]).save(folder / "grey.png")
     Image.fromarray(np.dstack([photo, photo[..., 0]])).save(folder / "alpha.png")
     (folder / "notes.txt").write_text("not a photo, and not asked for")
     return folder
 
 
-def test_a_folder_and_a_photo_are_restored_under_their_stems(run, holiday, tmp_path, photo):
+def test_photos_keep_their_names_formats_and_what_their_files_hold(run, holiday, tmp_path, photo):
     write_photo(tmp_path / "single.png", photo)
     code, out, err = run(
         "deblur", holiday, tmp_path / "single.png", "--weights", "same", "-o", tmp_path / "sharp"
     )
     assert (code, err) == (0, "")
+    assert out == f"4 of 4 photos are restored in {tmp_path / 'sharp'}.\n"
     assert {path.name for path in (tmp_path / "sharp").iterdir()} == {
-        "upright.png", "grey.png", "alpha.png", "single.png",
+        "upright.jpg", "grey.png", "alpha.png", "single.png",
     }  # fmt: skip
-    assert read_photo(tmp_path / "sharp" / "upright.png").shape == (240, 200, 3)
     np.testing.assert_array_equal(read_photo(tmp_path / "sharp" / "single.png"), photo)
-    assert len(out.splitlines()) == 4
+    with Image.open(tmp_path / "sharp" / "upright.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (200, 240))
+        exif = image.getexif()
+        assert 0x0112 not in exif and exif[0x0110] == "a camera"
+        assert exif.get_ifd(0x8769)[0x9003] == "2020:02:02 20:20:20"
+        assert exif.get_ifd(0x8825)[1] == "N" and not exif.get_ifd(1)
+        assert image.info["dpi"] == (300, 300) and image.info["icc_profile"] == PROFILE
+    with Image.open(tmp_path / "sharp" / "grey.png") as image:
+        assert image.mode == "L"
+    with Image.open(tmp_path / "sharp" / "alpha.png") as image:
+        np.testing.assert_array_equal(np.array(image), np.dstack([photo, photo[..., 0]]))
+
+
+def test_folders_below_are_kept_and_results_are_left_as_they_are(run, holiday, monkeypatch):
+    (holiday / "beach" / "late").mkdir(parents=True)
+    shutil.copy(holiday / "grey.png", holiday / "beach" / "late" / "grey.png")
+    monkeypatch.chdir(holiday)
+    for restored, there in ((4, 0), (0, 4)):
+        code, out, err = run("deblur", ".", "--weights", "same")
+        assert (code, err) == (0, "")
+        assert f"{restored} of 4 photos are restored in deblurred." in out
+        assert (f"{there} were already there" in out) == bool(there)
+    results = holiday / "deblurred"
+    assert len([path for path in results.rglob("*") if path.is_file()]) == 4
+    assert (results / "beach" / "late" / "grey.png").is_file()
+    (results / "alpha.png").write_text("mine")
+    (results / "grey.png").unlink()
+    assert "1 of 4 photos" in run("deblur", ".", "--weights", "same")[1]
+    assert (results / "alpha.png").read_text() == "mine"
+
+
+def test_before_and_after_side_by_side(run, tmp_path, photo):
+    write_photo(tmp_path / "p.png", photo)
+    code, *_ = run("deblur", tmp_path / "p.png", "--side-by-side", "-o", tmp_path / "o")
+    assert code == 0
+    both = read_photo(tmp_path / "o" / "p_before_after.png")
+    np.testing.assert_array_equal(both[:, :240], photo)
+    assert both.shape == (200, 480, 3) and not np.array_equal(both[:, 240:], photo)
+
+
+def test_formats_that_are_not_written_become_png(run, tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "moving.gif")
+    Image.fromarray(photo).save(tmp_path / "noname", "JPEG")
+    for suffix in ("tif", "webp", "bmp"):
+        Image.fromarray(photo).save(tmp_path / f"p.{suffix}")
+    folder = tmp_path / "o"
+    photos = [path for path in tmp_path.iterdir() if path.is_file()]
+    assert run("deblur", *photos, "--weights", "same", "-o", folder)[0] == 0
+    kinds = {}
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            kinds[path.name] = image.format
+    assert kinds == {
+        "moving.png": "PNG", "noname.png": "PNG", "p.tif": "TIFF", "p.webp": "WEBP", "p.bmp": "BMP",
+    }  # fmt: skip
+
+
+def test_damaged_photos_end_in_one_sentence_each_and_change_nothing_else(run, tmp_path):
+    whole, random = list(fuzz_photos.whole_files().items()), np.random.default_rng(1)
+    folder, output = tmp_path / "damaged", tmp_path / "output"
+    folder.mkdir()
+    for i in range(80):
+        name, content = whole[i % len(whole)]
+        (folder / f"{i}_{name}").write_bytes(fuzz_photos.damaged(content, random))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code, out, err = run("deblur", folder, "--weights", "same", "-o", output)
+    assert code == 1
+    restored = len(list(output.iterdir()))
+    assert 10 < restored < 70 and f"{restored} of 80 photos are restored" in out
+    assert len(err.splitlines()) == 80 - restored + 1
+    assert all(line.startswith("deblurgan: ") for line in err.splitlines())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name for path in tmp_path.iterdir()} == {"damaged", "output"}
 
 
 def test_one_bad_photo_is_named_and_the_others_are_restored(run, holiday, tmp_path):
     (holiday / "broken.jpg").write_bytes(b"no image")
-    code, _, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "sharp")
+    code, out, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "sharp")
     assert code == 1
+    assert "3 of 4 photos are restored" in out
     assert "broken.jpg is not an image" in err
-    assert "1 of 4 photos" in err
+    assert "1 of 4 photos were not restored" in err
     assert len(list((tmp_path / "sharp").iterdir())) == 3
 
 
@@ -68,7 +150,7 @@ def test_a_one_pixel_photo_is_restored(run, tmp_path, photo):
 
 
 def test_nothing_is_overwritten_by_accident(run, holiday, tmp_path):
-    shutil.copy(holiday / "grey.png", holiday / "grey.jpg")
+    Image.open(holiday / "grey.png").save(holiday / "grey.gif")
     code, _, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "sharp")
     assert code == 1
     assert "Two photos would both become" in err

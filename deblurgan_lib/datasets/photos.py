@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +41,24 @@ warnings.filterwarnings("ignore", module="PIL")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def list_photos(folder: Path) -> list[Path]:
-    """The photographs of a folder, by suffix, sorted by name; hidden files are left out."""
-    return sorted(
-        path
-        for path in Path(folder).iterdir()
-        if path.suffix.lower() in FORMATS and not path.name.startswith(".")
-    )
+def list_photos(folder: Path, below: bool = False, without: Path | None = None) -> list[Path]:
+    """The photographs of a folder, by suffix, sorted by name; what is hidden is left out.
+
+    Args:
+        folder: where to look.
+        below: look into the folders below it as well.
+        without: a folder that is left out.
+    """
+    photos, hidden = [], without and Path(without).resolve()
+    for path in sorted(Path(folder).iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if below and not path.is_symlink() and path.resolve() != hidden:
+                photos += list_photos(path, below, without)
+        elif path.suffix.lower() in FORMATS:
+            photos.append(path)
+    return photos
 
 
 def _reason(error: Exception) -> str:
@@ -209,6 +220,14 @@ def read_source(path: Path) -> tuple[np.ndarray, Source]:
     """As `read_photo`, with the colours under what is transparent, and what else the file holds."""
     image, source = _decode(path)
     return np.array(image if image.mode == "RGB" else image.convert("RGB")), source
+
+
+def side_by_side(
+    before: np.ndarray, after: np.ndarray, source: Source
+) -> tuple[np.ndarray, Source]:
+    """One picture, `before` on the left and `after` on the right, and what to keep for it."""
+    alpha = None if source.alpha is None else np.hstack([source.alpha] * 2)
+    return np.hstack([before, after]), replace(source, alpha=alpha)
 
 
 def write_photo(path: Path, photo: np.ndarray, source: Source | None = None) -> None:
