@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from . import models, untrusted
 from .datasets.download import progress
@@ -207,6 +208,7 @@ def _with_fixed_statistics(generator: keras.Model, photo: np.ndarray) -> keras.M
         np.linspace(0, whole - side, SAMPLED).astype(int) for whole, side in zip(photo.shape, sides)
     )
     crops = [photo[y : y + sides[0], x : x + sides[1]] for y in rows for x in columns]
-    clone(to_float(np.stack(crops)), training=True)
+    # As a graph, which lets go of what it has used; called directly, Keras would keep all of it.
+    tf.function(lambda batch: clone(batch, training=True))(to_float(np.stack(crops)))
     clone.compile(jit_compile=False)
     return clone

@@ -193,7 +193,8 @@ def read(path):
     out = path.parent / f"out{path.suffix}"
     try:
         write_photo(out, again, source)
-    except CourseError as error:  # A WebP, for one, is at most 16,383 pixels wide.
+    except CourseError as error:
+        assert "WebP limit of 16383 pixels" in str(error), error
         return str(error)
     assert read_photo(out).shape == photo.shape
     return "photo"

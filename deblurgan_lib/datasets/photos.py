@@ -234,7 +234,8 @@ def write_photo(path: Path, photo: np.ndarray, source: Source | None = None) -> 
     """Write a photograph in the format of its suffix, beside its place, then rename.
 
     Args:
-        path: a suffix of `FORMATS`; JPEG and WebP are written with quality 95.
+        path: a suffix of `FORMATS`; JPEG and WebP are written with quality 95, TIFF uncompressed,
+            because Pillow cannot compress one that has EXIF.
         photo: uint8 (H, W, 3).
         source: of a photograph that this one is made from; grey, opacity, EXIF, colour profile
             and resolution are kept, and a JPEG of finer quality is written with quality 100.
@@ -253,8 +254,6 @@ def write_photo(path: Path, photo: np.ndarray, source: Source | None = None) -> 
         if source.alpha is not None:
             image.putalpha(Image.fromarray(source.alpha))
             image = _on_white(image.convert("RGBA")) if kind == "JPEG" else image
-    if kind == "TIFF":
-        del options["quality"]  # Pillow writes it uncompressed, or without its EXIF.
     try:
         image.save(beside, **options)
         os.replace(beside, path)
