@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test browser test-browser lab notebooks gallery recipes bad-runs repository clean
+.PHONY: help train test browser test-browser lab notebooks gallery recipes bad-runs kills repository clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make notebooks  run every lesson anew and store what it shows"
 	@echo "make gallery    copy the README's figures out of the stored lessons"
 	@echo "make bad-runs   train the runs of lesson 05 that go wrong"
+	@echo "make kills      kill a training run twenty times, and compare it with an unbroken one"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
 	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"
@@ -62,6 +63,9 @@ gallery: $(READY)
 
 bad-runs: $(READY)
 	$(BIN)/python benchmarks/bad_runs.py
+
+kills: $(READY)
+	$(BIN)/python benchmarks/kills.py
 
 recipes: $(READY)
 	$(BIN)/python benchmarks/recipes.py

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +17,26 @@ def home() -> Path:
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
 
 
+DRIVE = Path("/content/drive/MyDrive")
+"""Where Colab shows Google Drive once it is mounted; all else is gone after a disconnect."""
+
+
+def storage() -> Path:
+    """Where what took long is kept: the course's folder, or one on Drive where that is mounted."""
+    return DRIVE / "deblurgan" if DRIVE.is_dir() else home()
+
+
 def runs_folder() -> Path:
-    """Where training runs are kept: `DEBLURGAN_RUNS` if it is set (on Colab: Drive), or `runs/`."""
-    return Path(os.environ.get("DEBLURGAN_RUNS") or home() / "runs")
+    """Where training runs are kept: `DEBLURGAN_RUNS` if it is set, or `runs/` in `storage`."""
+    return Path(os.environ.get("DEBLURGAN_RUNS") or storage() / "runs")
 
 
 def data_folder(data: str) -> Path:
     """A data set from its name or its path.
 
     `"sample"` is made if it is not there yet; `"gopro"` is then downloaded, which takes about 16 GB
-    of disk and is said first, see `gopro.make_gopro`.
+    of disk and is said first, see `gopro.make_gopro`. Its archive is kept in `storage`, its frames
+    are unpacked beside the library: reading thousands of files from Drive would take too long.
 
     Raises:
         CourseError: there is no such folder, or GOPRO could not be downloaded.
@@ -33,7 +44,7 @@ def data_folder(data: str) -> Path:
     if data == "sample":
         return sample.make_sample(home() / "data" / "sample")
     if data == "gopro":
-        return gopro.make_gopro(home() / "data" / "gopro")
+        return gopro.make_gopro(home() / "data" / "gopro", storage() / "data")
     for folder in (Path(data), home() / "data" / data):
         if folder.is_dir():
             return folder
@@ -69,15 +80,14 @@ def start(profile: str = "auto", data: str = "") -> Machine:
 
     Args:
         profile: see `profiles.choose`.
-        data: what will be trained on, if it is known. For `"sample"` the profile `"auto"` is the
-            small one also with a GPU: hours of training would learn five photographs by heart.
+        data: what will be trained on, if it is known.
     """
     with quiet_import():
         import keras
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
-    name = profiles.choose(profile, gpu=bool(gpus) and data != "sample")
+    name = profiles.choose(profile, gpu=bool(gpus), few_photos=data == "sample")
     sizes = profiles.PROFILES[name]
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     names = [detail.get("device_name", "GPU") for detail in details]
@@ -89,6 +99,10 @@ def start(profile: str = "auto", data: str = "") -> Machine:
     )
     if not gpus and name in ("colab", "full"):
         print("This profile needs a GPU; on this machine it would take weeks.")
+    if DRIVE.is_dir():
+        print(f"Runs and GOPRO's archive are kept on Google Drive, in {storage()}.")
+    elif "google.colab" in sys.modules:
+        print("Google Drive is not mounted: runs will be gone when Colab disconnects (lesson 05).")
     return Machine(name, sizes, device)
 
 
@@ -97,7 +111,6 @@ def check_machine() -> None:
     import importlib.metadata
     import platform
     import shutil
-    import sys
     import tomllib
 
     from packaging.requirements import Requirement

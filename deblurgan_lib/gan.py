@@ -1,4 +1,4 @@
-"""The GAN as one Keras model: `compile`, `fit`, and one `train_step` that lesson 05 opens up."""
+"""The GAN as one Keras model, with one `train_step` that lesson 05 opens up."""
 
 import keras
 import tensorflow as tf
@@ -6,9 +6,15 @@ import tensorflow as tf
 from . import losses
 from .datasets.pipeline import to_uint8
 
+LOGGED = ("loss", "pixel", "perceptual", "adversarial", "critic", "penalty")
+
 
 class DeblurGAN(keras.Model):
     """A generator that restores and a critic that compares, trained together.
+
+    Steps may run on several devices at once, each with its part of a batch (`tf.distribute`); they
+    compute what one device computes for the whole batch, but for dropout's masks and for batch
+    normalisation, which takes the statistics of each device's own part.
 
     Args:
         generator: blurred (B, H, W, 3) in [-1, 1] to restored, the same shape and range.
@@ -19,14 +25,13 @@ class DeblurGAN(keras.Model):
 
     def __init__(self, generator, critic, perceptual=None, seed=0):
         super().__init__(name="deblurgan")
-        # The generator first: at the end of `fit` Keras puts the averaged weights of `optimizer`
-        # into the first trainable weights it finds.
         self.generator = generator
         self.critic = critic
         self.perceptual = perceptual
         self.seed = seed
-        names = ("loss", "pixel", "perceptual", "adversarial", "critic", "penalty", "psnr")
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        # The sum of what `train_step` returned since the epoch began. It is a weight, so that a
+        # checkpoint from the middle of an epoch holds it.
+        self.sums = self.add_weight((len(LOGGED),), "zeros", trainable=False, name="sums")
         self.built = True  # Both networks are; there is nothing else to build.
 
     def compile(
@@ -40,7 +45,7 @@ class DeblurGAN(keras.Model):
         gradient_penalty=10.0,
         fakes_from_inference=False,
     ):
-        """Set what the next `fit` trains for; weights, optimiser states and all else stay.
+        """Set what the next steps train for; weights, optimiser states and all else stay.
 
         Args:
             optimizer, critic_optimizer: of the generator and of the critic.
@@ -64,12 +69,29 @@ class DeblurGAN(keras.Model):
         self.gradient_penalty = gradient_penalty
         self.fakes_from_inference = fakes_from_inference
 
-    @property
-    def metrics(self):
-        return list(self.trackers.values())
-
     def call(self, blurred, training=False):
         return self.generator(blurred, training=training)
+
+    def update(self, optimizer, gradients, weights):
+        """Apply the mean of all devices' gradients.
+
+        Keras' optimisers add up what devices hand in, and only after they have shortened it (see
+        `training.build_optimizer`) or looked for infinities in it. Each device has the mean first.
+        """
+        devices = tf.distribute.get_replica_context()
+        gradients = devices.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        optimizer.apply([g / devices.num_replicas_in_sync for g in gradients], weights)
+
+    def penalty_points(self, count):
+        """Where between real and fake the penalty is taken: (count, 1, 1, 1), uniform in [0, 1].
+
+        Drawn from the step number, so that a resumed run draws as an unbroken one does; and for
+        the whole batch, of which each device has its part.
+        """
+        devices = tf.distribute.get_replica_context()
+        key = tf.stack([self.seed, tf.cast(self.critic_optimizer.iterations, tf.int32)])
+        shape = (devices.num_replicas_in_sync, count, 1, 1, 1)
+        return tf.random.stateless_uniform(shape, key)[devices.replica_id_in_sync_group]
 
     def train_critic(self, sharp, fake):
         """One update of the critic, and of nothing else.
@@ -83,14 +105,12 @@ class DeblurGAN(keras.Model):
             wasserstein = loss = losses.critic_loss(real_score, fake_score)
             penalty = tf.constant(0.0)
             if self.gradient_penalty:
-                # Drawn from the step number, so that a resumed run draws as an unbroken one does.
-                key = tf.stack([self.seed, tf.cast(self.critic_optimizer.iterations, tf.int32)])
-                alpha = tf.random.stateless_uniform((tf.shape(sharp)[0], 1, 1, 1), key)
+                alpha = self.penalty_points(tf.shape(sharp)[0])
                 penalty = losses.gradient_penalty(self.critic, sharp, fake, alpha)
                 loss += self.gradient_penalty * penalty
             loss = self.critic_optimizer.scale_loss(loss)
         weights = self.critic.trainable_variables
-        self.critic_optimizer.apply(tape.gradient(loss, weights), weights)
+        self.update(self.critic_optimizer, tape.gradient(loss, weights), weights)
         return wasserstein, penalty
 
     def generator_terms(self, sharp, restored):
@@ -111,9 +131,12 @@ class DeblurGAN(keras.Model):
 
         Args:
             data: (blurred, sharp), both float32 (B, H, W, 3) in [-1, 1].
+
+        Returns:
+            The values of `LOGGED`, 0.0 for what was not computed.
         """
         blurred, sharp, _ = keras.utils.unpack_x_y_sample_weight(data)
-        seen = {}
+        seen = dict.fromkeys(LOGGED, tf.constant(0.0))
         with tf.GradientTape() as tape:
             restored = self.generator(blurred, training=True)
             if self.term_weights["adversarial"]:
@@ -128,15 +151,11 @@ class DeblurGAN(keras.Model):
             loss = sum(self.term_weights[name] * value for name, value in terms.items())
             scaled = self.optimizer.scale_loss(loss)
         weights = self.generator.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, weights), weights)
-        seen |= terms | {"loss": loss}
-        for name, value in seen.items():
-            self.trackers[name].update_state(value)
-        return {name: self.trackers[name].result() for name in self.trackers if name != "psnr"}
+        self.update(self.optimizer, tape.gradient(scaled, weights), weights)
+        return seen | terms | {"loss": loss}
 
     def test_step(self, data):
         """PSNR in dB of the restored photographs, after rounding to 8 bits."""
         blurred, sharp, _ = keras.utils.unpack_x_y_sample_weight(data)
         restored = to_uint8(self.generator(blurred, training=False))
-        self.trackers["psnr"].update_state(tf.image.psnr(to_uint8(sharp), restored, 255))
-        return {"psnr": self.trackers["psnr"].result()}
+        return {"psnr": tf.reduce_mean(tf.image.psnr(to_uint8(sharp), restored, 255))}

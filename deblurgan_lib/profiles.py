@@ -62,19 +62,23 @@ PROFILES = {
 }  # fmt: skip
 
 
-def choose(name: str, gpu: bool) -> str:
+def choose(name: str, gpu: bool, few_photos: bool = False) -> str:
     """The name of a profile; `"auto"` becomes one that suits the machine.
 
     Args:
         name: a key of `PROFILES`, or `"auto"`: the environment variable `DEBLURGAN_PROFILE` if it
             is set, else `"colab"` with a GPU and `"sample"` without.
         gpu: whether a GPU is there.
+        few_photos: whether the built-in photographs are used; `"auto"` is then `"sample"` with
+            a GPU, too: hours of training would learn five photographs by heart.
 
     Raises:
         CourseError: no such profile.
     """
     if name == "auto":
-        name = os.environ.get("DEBLURGAN_PROFILE") or ("colab" if gpu else "sample")
+        name = os.environ.get("DEBLURGAN_PROFILE") or (
+            "colab" if gpu and not few_photos else "sample"
+        )
     if name not in PROFILES:
         known = ", ".join(["auto", *PROFILES])
         raise CourseError(f"There is no profile {name!r}; choose one of {known}.")

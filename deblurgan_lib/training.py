@@ -13,16 +13,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import evaluation, figures, models, profiles, recipes, restore
+from . import devices, evaluation, figures, models, profiles, recipes, restore
 from .datasets.pairs import Pair, find_pairs, spread
 from .datasets.photos import photo_size, read_photo, write_photo
 from .datasets.pipeline import training_batches, whole_photos
 from .datasets.sample import is_complete
 from .errors import CourseError
-from .gan import DeblurGAN
+from .gan import LOGGED, DeblurGAN
 from .losses import PerceptualLoss
 from .precision import measure_precision, precision
-from .runs import Run, SaveCheckpoint, StopWhenNotFinite, write_json
+from .runs import Run, SaveCheckpoint, StopWhenNotFinite, WriteMetrics, write_json
 
 FRESH_BLUR = 0.5  # Share of crops whose blur is made anew, in the synthetic sample set.
 
@@ -78,7 +78,9 @@ def build_optimizer(
     """Adam as the recipe wants it, with a schedule over `steps` updates and at most `rate`.
 
     The rise matters where the last layer starts at zero: until it has moved, the gradients of all
-    others are tiny and mostly noise, and Adam would take full steps along that noise.
+    others are tiny and mostly noise, and Adam would take full steps along that noise. Where several
+    devices compute, each hands in its share of the gradient (`DeblurGAN.update`), and Keras clips
+    it before it adds them up: hence a share of `clip`.
     """
     if recipe.decay == "linear":
         rate = ConstantThenLinear(rate, steps)
@@ -90,7 +92,7 @@ def build_optimizer(
     adam = keras.optimizers.Adam(
         rate,
         beta_1=recipe.beta_1,
-        global_clipnorm=clip or None,
+        global_clipnorm=clip / tf.distribute.get_strategy().num_replicas_in_sync or None,
         use_ema=averaging > 0,
         ema_momentum=averaging or None,
     )
@@ -115,10 +117,14 @@ def train(
     profile: str = "auto",
     epochs: int = 0,
     seed: int = 0,
+    minutes: float = 2.0,
     callbacks: tuple = (),
     verbose: int = 2,
 ) -> Run:
     """Train a DeblurGAN, or continue a training that was interrupted.
+
+    All GPUs of this machine share each batch, and with `TF_CONFIG` those of several machines, each
+    of which calls this function; `data` and `runs` are then folders that all of them see.
 
     Args:
         run_name: folder of the run below `runs`; letters, digits, `.`, `_` and `-`; empty for
@@ -130,7 +136,8 @@ def train(
         epochs: number of epochs; 0 for the profile's.
         seed: of the first weights and of the data; on one machine the same seed gives the same
             run but for the order in which threads add (see README).
-        callbacks: further Keras callbacks.
+        minutes: a checkpoint is made when so many have passed since the last one.
+        callbacks: further Keras callbacks; with several machines each has its own.
         verbose: as in `keras.Model.fit`.
 
     Returns:
@@ -140,8 +147,10 @@ def train(
         CourseError: an argument does not fit, the data is not right, training diverged, or the
             disk is full. What was in the run's folder stays.
     """
+    strategy = devices.choose()
     gpus = tf.config.list_physical_devices("GPU")
-    profile = profiles.choose(profile, gpu=bool(gpus))
+    built_in = is_complete(Path(data))
+    profile = profiles.choose(profile, gpu=bool(gpus), few_photos=built_in)
     sizes = profiles.PROFILES[profile]
     what = recipes.choose(recipe)
     run_name = run_name or f"{recipe}-{profile}"
@@ -154,6 +163,7 @@ def train(
         raise CourseError(f"epochs={epochs} is negative; 0 stands for the profile's number.")
     if not 0 <= seed < 2**31:
         raise CourseError(f"seed={seed} is not between 0 and {2**31 - 1}.")
+    devices.share_of(sizes.batch, strategy)
     epochs = epochs or sizes.epochs
     run, data = Run(Path(runs) / run_name), Path(data).resolve()
     train_pairs = find_pairs(data / "train")
@@ -168,7 +178,7 @@ def train(
         "seed": seed,
         "precision": policy or measure_precision(),
         "features": feature_network_name(what, sizes),
-        "fresh_blur": FRESH_BLUR if is_complete(data) else 0.0,
+        "fresh_blur": FRESH_BLUR if built_in else 0.0,
         "recipe_values": dataclasses.asdict(what),
         "profile_values": dataclasses.asdict(sizes),
         "pairs": {"train": len(train_pairs), "test": len(test_pairs)},
@@ -181,12 +191,18 @@ def train(
         },
     }
     with run.explained():
-        run.begin(config)
-        if run.is_finished:
-            return run
-        with precision(config["precision"]):
-            gan = _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose)
-        _finish(run, what, sizes, gan, test_pairs)
+        if devices.is_chief(strategy) and not run.has_begun:
+            run.begin(config)
+        devices.meet(strategy)
+        run.check(config)
+        if not run.is_finished:
+            with precision(run.config["precision"]):
+                gan = _fit(
+                    run, strategy, what, sizes, train_pairs, test_pairs, minutes, callbacks, verbose
+                )
+            if devices.is_chief(strategy):
+                _finish(run, what, sizes, gan, test_pairs)
+            devices.meet(strategy)
     return run
 
 
@@ -201,73 +217,124 @@ def _check_test_sizes(pairs: list[Pair]) -> None:
             )
 
 
-def _fit(run, config, what, sizes, train_pairs, test_pairs, callbacks, verbose) -> DeblurGAN:
+def _fit(
+    run, strategy, what, sizes, train_pairs, test_pairs, minutes, callbacks, verbose
+) -> DeblurGAN:
+    """Keras' `fit`, but that it continues in the middle of an epoch, and on several machines."""
+    config = run.config
     keras.utils.set_random_seed(config["seed"])
-    epochs, warm = config["epochs"], warmup_epochs(what, config["epochs"])
-    # The cosine belongs to the warm-up where there is one; what is left is held for the game.
-    steps = (warm or epochs) * sizes.steps_per_epoch
-    perceptual = PerceptualLoss(config["features"], what.layer, what.before_relu, what.preprocess)
-    gan = DeblurGAN(
-        build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
-    )
-    critic_steps = (epochs - warm) * sizes.steps_per_epoch * what.critic_steps
-    optimizer = build_optimizer(what, what.learning_rate, steps, what.averaging, what.clip)
-    critic_optimizer = build_optimizer(what, what.critic_learning_rate, critic_steps)
-    warm_terms = {"pixel": 1.0}
-    full_terms = {
-        "pixel": what.pixel,
-        "perceptual": what.perceptual,
-        "adversarial": what.adversarial,
-        "critic_steps": what.critic_steps,
-        "gradient_penalty": what.gradient_penalty,
-        "fakes_from_inference": what.fakes_from_inference,
-    }
-    gan.compile(optimizer, critic_optimizer, **warm_terms)
+    epochs, n = config["epochs"], sizes.steps_per_epoch
+    warm = warmup_epochs(what, epochs)
+    with strategy.scope():
+        perceptual = PerceptualLoss(
+            config["features"], what.layer, what.before_relu, what.preprocess
+        )
+        gan = DeblurGAN(
+            build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
+        )
+        # The cosine belongs to the warm-up where there is one; what is left is held for the game.
+        optimizer = build_optimizer(
+            what, what.learning_rate, (warm or epochs) * n, what.averaging, what.clip
+        )
+        critic_optimizer = build_optimizer(
+            what, what.critic_learning_rate, (epochs - warm) * n * what.critic_steps
+        )
+        warm_terms = {"pixel": 1.0}
+        full_terms = {
+            "pixel": what.pixel,
+            "perceptual": what.perceptual,
+            "adversarial": what.adversarial,
+            "critic_steps": what.critic_steps,
+            "gradient_penalty": what.gradient_penalty,
+            "fakes_from_inference": what.fakes_from_inference,
+        }
+        gan.compile(optimizer, critic_optimizer, **warm_terms)
     done = run.resume(gan)
-    run.forget_after(done)
+    devices.meet(strategy, done)
+    averaged = [keras.callbacks.SwapEMAWeights()] if what.averaging else []
+    # Other callbacks come before the swap, so that they see the averaged weights when a test ends.
+    callbacks = [StopWhenNotFinite(run), *callbacks, *averaged]
+    if devices.is_chief(strategy):
+        run.forget_after(done // n)
+        callbacks += [
+            WriteMetrics(run),
+            keras.callbacks.TensorBoard(run.folder / "logs", write_graph=False),
+            SaveCheckpoint(run, minutes),
+        ]
+    callbacks = keras.callbacks.CallbackList(
+        callbacks, add_progbar=verbose > 0, model=gan, verbose=verbose, epochs=epochs, steps=n
+    )
+    batches = iter(_batches(strategy, train_pairs, sizes, config, done))
     validation = whole_photos(spread(test_pairs, sizes.validation_photos))
-    for end, terms in ((warm, warm_terms), (epochs, full_terms)):
+    gan.stop_training = False
+    callbacks.on_train_begin()
+    for end, terms in ((warm * n, warm_terms), (epochs * n, full_terms)):
         if end == 0 or done > end:
             continue
-        gan.compile(optimizer, critic_optimizer, **terms)
-        if done < end:
-            _fit_phase(
-                run, config, sizes, gan, train_pairs, validation, done, end, callbacks, verbose
-            )
-            done = end
-        # Keras ends each `fit` with the averaged weights in place. A run that is resumed right here
-        # has the others, from its checkpoint, and must go on from the same ones.
-        gan.optimizer.finalize_variable_values(gan.generator.trainable_variables)
+        with strategy.scope():
+            gan.compile(optimizer, critic_optimizer, **terms)
+        train_step, test_step = _compiled(strategy, gan, validation.element_spec)
+        for step in range(done, end):
+            if gan.stop_training:
+                break
+            epoch, i = divmod(step, n)
+            if i == 0:
+                gan.sums.assign(np.zeros(gan.sums.shape))
+            if i == 0 or step == done:
+                callbacks.on_epoch_begin(epoch)
+            callbacks.on_train_batch_begin(i)
+            train_step(next(batches))
+            logs = dict(zip(LOGGED, (gan.sums.numpy() / (i + 1)).tolist()))
+            callbacks.on_train_batch_end(i, logs)
+            if i + 1 == n:
+                callbacks.on_test_begin()
+                psnr = float(np.mean([test_step(pair) for pair in validation]))
+                callbacks.on_test_end({"psnr": psnr})
+                callbacks.on_epoch_end(epoch, logs | {"val_psnr": psnr})
+        done = end
+        # A phase ends with the averaged weights in place, and the next one goes on from them.
+        optimizer.finalize_variable_values(gan.generator.trainable_variables)
+    callbacks.on_train_end()
     return gan
 
 
-def _fit_phase(run, config, sizes, gan, pairs, validation, done, end, callbacks, verbose) -> None:
-    batches = training_batches(
-        pairs,
-        sizes.crop,
-        sizes.batch,
-        config["seed"],
-        start_step=done * sizes.steps_per_epoch,
-        fresh_blur=config["fresh_blur"],
-    )
-    averaged = [keras.callbacks.SwapEMAWeights()] if config["recipe_values"]["averaging"] else []
-    gan.fit(
-        batches,
-        initial_epoch=done,
-        epochs=end,
-        steps_per_epoch=sizes.steps_per_epoch,
-        shuffle=False,  # The pipeline has done it.
-        validation_data=validation,
-        callbacks=[
-            StopWhenNotFinite(run),
-            *callbacks,  # Before the swap, so that they see the averaged weights when a test ends.
-            *averaged,
-            keras.callbacks.CSVLogger(run.folder / "metrics.csv", append=True),
-            keras.callbacks.TensorBoard(run.folder / "logs", write_graph=False),
-            SaveCheckpoint(run),
-        ],
-        verbose=verbose,
-    )
+def _batches(strategy, pairs, sizes, config, start_step):
+    """The training batches, of which each device gets its part."""
+
+    def of_machine(place):
+        return training_batches(
+            pairs,
+            sizes.crop,
+            sizes.batch,
+            config["seed"],
+            start_step=start_step,
+            fresh_blur=config["fresh_blur"],
+            worker=place.input_pipeline_id,
+            workers=place.num_input_pipelines,
+        ).rebatch(devices.share_of(sizes.batch, strategy))
+
+    return strategy.distribute_datasets_from_function(of_machine)
+
+
+def _compiled(strategy, gan: DeblurGAN, photos):
+    """`gan`'s two steps as graphs; the first adds its values to `gan.sums`."""
+
+    def step(batch):
+        values = gan.train_step(batch)
+        return tf.stack([values[name] for name in LOGGED])
+
+    @tf.function(autograph=False)
+    def train_step(batch):
+        values = strategy.run(step, args=(batch,))
+        gan.sums.assign_add(strategy.reduce("MEAN", values, axis=None))
+
+    @tf.function(input_signature=[photos], autograph=False)
+    def test_step(pair):
+        # Each device scores the same photograph: that is as quick as dividing them is not.
+        values = strategy.run(gan.test_step, args=(pair,))
+        return strategy.experimental_local_results(values["psnr"])[0]
+
+    return train_step, test_step
 
 
 def _finish(run: Run, what, sizes, gan: DeblurGAN, test_pairs: list[Pair]) -> None:

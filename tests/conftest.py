@@ -14,18 +14,26 @@ def photo():
     return photographs.astronaut()[:200, :240]
 
 
+@pytest.fixture(scope="session")
+def make_data_set(photo):
+    """Makes a data set of two training pairs and two test pairs, 96x128 pixels each."""
+
+    def make(folder):
+        for split, offset in (("train", 0), ("test", 40)):
+            for i in range(2):
+                sharp = photo[offset + 5 * i :, offset:][:96, :128]
+                blurred = ((sharp.astype(int) + np.roll(sharp, 3, axis=1)) // 2).astype(np.uint8)
+                for side, pixels in (("A", blurred), ("B", sharp)):
+                    (folder / split / side).mkdir(parents=True, exist_ok=True)
+                    write_photo(folder / split / side / f"{split}_{i}.png", pixels)
+        return folder
+
+    return make
+
+
 @pytest.fixture
-def data_set(tmp_path, photo):
-    """A data set of two training pairs and two test pairs, 96x128 pixels each."""
-    folder = tmp_path / "tiny"
-    for split, offset in (("train", 0), ("test", 40)):
-        for i in range(2):
-            sharp = photo[offset + 5 * i :, offset:][:96, :128]
-            blurred = ((sharp.astype(int) + np.roll(sharp, 3, axis=1)) // 2).astype(np.uint8)
-            for side, pixels in (("A", blurred), ("B", sharp)):
-                (folder / split / side).mkdir(parents=True, exist_ok=True)
-                write_photo(folder / split / side / f"{split}_{i}.png", pixels)
-    return folder
+def data_set(tmp_path, make_data_set):
+    return make_data_set(tmp_path / "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +154,34 @@ def test_a_gpu_does_not_train_for_hours_on_five_photographs(data, profile, monke
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {})
     assert course.start("auto", data).profile == profile
+
+
+@pytest.mark.parametrize(("built_in", "name"), [(True, "sample"), (False, "colab")])
+def test_nor_does_training_without_a_lesson(built_in, name, monkeypatch, data_set, tmp_path):
+    monkeypatch.delenv("DEBLURGAN_PROFILE")
+    gpu = training.tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(training.tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.setattr(training, "is_complete", lambda folder: built_in)
+    small = profiles.PROFILES["smoke"]
+    monkeypatch.setitem(profiles.PROFILES, "sample", small)
+    monkeypatch.setitem(profiles.PROFILES, "colab", small)
+    monkeypatch.setattr(training, "find_pairs", lambda folder: [])
+    monkeypatch.setattr(training, "measure_precision", lambda: "float32")
+    chosen = []
+    monkeypatch.setattr(training.Run, "begin", lambda run, config: chosen.append(config["profile"]))
+    with pytest.raises(CourseError, match="config.json is not there"):
+        training.train("", data_set, tmp_path)
+    assert chosen == [name]
+
+
+def test_drive_is_used_when_it_is_mounted_and_missed_when_it_is_not(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("DEBLURGAN_RUNS")
+    monkeypatch.setitem(sys.modules, "google.colab", None)
+    course.start()
+    assert "Google Drive is not mounted" in capsys.readouterr().out
+    monkeypatch.setattr(course, "DRIVE", tmp_path)
+    course.start()
+    assert f"kept on Google Drive, in {tmp_path / 'deblurgan'}" in capsys.readouterr().out
+    assert course.runs_folder() == tmp_path / "deblurgan" / "runs"
+    monkeypatch.setenv("DEBLURGAN_RUNS", "elsewhere")
+    assert course.runs_folder() == Path("elsewhere")

@@ -560,11 +560,36 @@ def test_the_name_gopro_downloads_extracts_and_splits(tmp_path, archive, monkeyp
     assert deliveries == [home / "data" / "GOPRO_Large.zip"]
 
 
+def test_on_colab_the_archive_stays_on_drive_and_the_frames_do_not(
+    tmp_path, archive, monkeypatch, capsys
+):
+    vm, drive = tmp_path / "vm", tmp_path / "drive"
+    drive.mkdir()
+    monkeypatch.setattr(course, "home", lambda: vm)
+    monkeypatch.setattr(course, "DRIVE", drive)
+    monkeypatch.delenv("DEBLURGAN_RUNS")
+    deliveries = []
+
+    def fetch(sources, target, *_):
+        deliveries.append(target)
+        shutil.copy(archive, target)
+
+    monkeypatch.setattr(gopro, "fetch", fetch)
+    for _ in range(2):
+        assert course.data_folder("gopro") == vm / "data" / "gopro"
+        assert len(find_pairs(vm / "data" / "gopro" / "train")) == 5
+        shutil.rmtree(vm)  # Colab disconnects, and gives a new machine.
+    kept = drive / "deblurgan"
+    assert deliveries == [kept / "data" / "GOPRO_Large.zip"]
+    assert not list(drive.rglob("*.png"))
+    assert course.runs_folder() == kept / "runs"
+
+
 def test_the_name_gopro_keeps_the_blur_that_was_chosen(tmp_path, archive, extracted, monkeypatch):
     gopro.extract(archive, extracted, "blur_gamma")
     shutil.rmtree(extracted / "train" / "SCENE_02")
     folder = gopro.split(extracted, tmp_path / "gopro", "blur_gamma", partial=True)
-    gopro.make_gopro(folder)
+    gopro.make_gopro(folder, tmp_path)
     assert json.loads((folder / "split.json").read_text())["blur"] == "blur_gamma"
     assert gopro.is_complete(folder)
 
@@ -572,7 +597,7 @@ def test_the_name_gopro_keeps_the_blur_that_was_chosen(tmp_path, archive, extrac
 def test_pairs_made_by_hand_count_as_complete(tmp_path, extracted):
     folder = gopro.split(extracted, tmp_path / "gopro")
     (folder / "split.json").unlink()
-    assert gopro.make_gopro(folder) == folder
+    assert gopro.make_gopro(folder, tmp_path) == folder
 
 
 def test_real_frames_are_split(tmp_path, monkeypatch):

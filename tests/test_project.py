@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = [
     "errors", "profiles", "recipes", "blur", "datasets", "models", "losses", "gan", "evaluation",
-    "untrusted", "precision", "restore", "figures", "runs", "training", "widgets", "course",
-    "exercises", "cli",
+    "untrusted", "precision", "restore", "figures", "runs", "devices", "training", "widgets",
+    "course", "exercises", "cli",
 ]  # fmt: skip
 
 

@@ -4,10 +4,10 @@ import dataclasses
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
-import time
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def tiny(monkeypatch):
 @pytest.fixture
 def train(data_set, tmp_path):
     def train(name="run", **options):
-        options = {"profile": "tiny", "verbose": 0} | options
+        options = {"profile": "tiny", "minutes": 0, "verbose": 0} | options
         return training.train(name, data_set, tmp_path / "runs", **options)
 
     return train
@@ -39,6 +39,10 @@ def train(data_set, tmp_path):
 
 def weights(run):
     return run.generator().get_weights()
+
+
+def steps(run):
+    return [int(path.name.split("-")[1]) for path in run.checkpoints]
 
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
@@ -50,7 +54,7 @@ def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, recipe):
         "before_after.png",
     }  # fmt: skip
     assert list(run.folder.glob("logs/**/events*"))
-    assert [path.name[:11] for path in run.checkpoints] == ["epoch-00002", "epoch-00003"]
+    assert steps(run) == [5, 6]
     assert [row["epoch"] for row in run.metrics] == [0, 1, 2]
     assert all(math.isfinite(value) for row in run.metrics for value in row.values())
     needed = {"psnr_blurred", "psnr_restored", "ssim_blurred", "ssim_restored", "n_images"}
@@ -74,34 +78,73 @@ def test_a_finished_run_is_returned_as_it_is(train):
     assert report.stat().st_mtime_ns == before
 
 
-def test_one_seed_gives_one_run(train):
-    first, again, other = train("first"), train("again"), train("other", seed=1)
-    for a, b in zip(weights(first), weights(again), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-    assert any(not np.allclose(a, b) for a, b in zip(weights(first), weights(other), strict=True))
+def test_one_seed_gives_one_run(train, unbroken):
+    again, other = train("again"), train("other", seed=1)
+    assert_alike(unbroken, again)
+    pairs = zip(weights(again), weights(other), strict=True)
+    assert any(not np.allclose(a, b) for a, b in pairs)
 
 
 class Interrupt(keras.callbacks.Callback):
-    def __init__(self, epoch):
+    """Before the given step, counted from 0."""
+
+    def __init__(self, step):
         super().__init__()
-        self.epoch = epoch
+        self.step = step
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.epoch:
+        self.before = epoch * self.params["steps"]
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.before + batch == self.step:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_an_interrupted_run_ends_where_an_unbroken_one_ends(train, epoch):
-    """In the warm-up and at the border of the phases; equal but for the last bits of sums."""
-    unbroken = train("unbroken")
-    with pytest.raises(KeyboardInterrupt):
-        train("broken", callbacks=(Interrupt(epoch),))
-    resumed = train("broken")
-    for a, b in zip(weights(unbroken), weights(resumed), strict=True):
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, make_data_set):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(profiles.PROFILES, "tiny", TINY)
+        patch.setattr(training, "measure_precision", lambda: "float32")
+        folder = tmp_path_factory.mktemp("unbroken")
+        data = make_data_set(folder / "tiny")
+        return training.train("run", data, folder, profile="tiny", minutes=0, verbose=0)
+
+
+@pytest.fixture
+def interrupted(train, tmp_path):
+    """A run that ended before the given step."""
+
+    def interrupted(step):
+        with pytest.raises(KeyboardInterrupt):
+            train(callbacks=(Interrupt(step),))
+        return training.Run(tmp_path / "runs" / "run")
+
+    return interrupted
+
+
+def assert_alike(run, other):
+    """Equal but for the last bits of sums."""
+    for a, b in zip(weights(run), weights(other), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
-    for a, b in zip(unbroken.metrics, resumed.metrics, strict=True):
+    for a, b in zip(run.metrics, other.metrics, strict=True):
         assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 5])
+def test_an_interrupted_run_ends_where_an_unbroken_one_ends(train, interrupted, unbroken, step):
+    """In the middle of an epoch, between two, at the border of the phases, after it."""
+    assert steps(interrupted(step))[-1] == step
+    assert_alike(unbroken, train())
+
+
+def test_checkpoints_are_made_when_their_time_has_come_and_at_the_end(train, monkeypatch):
+    seconds = iter(range(0, 1000, 25))  # Each look at the clock is 25 seconds after the last one.
+    monkeypatch.setattr(runs.time, "monotonic", lambda: next(seconds))
+    saved = []
+    save = runs.SaveCheckpoint.save
+    monkeypatch.setattr(runs.SaveCheckpoint, "save", lambda s, n: saved.append(n) or save(s, n))
+    train(minutes=1)
+    assert saved == [3, 6]
 
 
 def test_a_checkpoint_holds_both_networks_both_optimisers_and_the_average(train, monkeypatch):
@@ -120,7 +163,7 @@ def test_a_checkpoint_holds_both_networks_both_optimisers_and_the_average(train,
         training.build_optimizer(recipe, 1e-3, 2),
     )
     fresh.compile(*optimizers)
-    assert run.resume(fresh) == 3
+    assert run.resume(fresh) == 6
     for a, b in zip(trained.saved, Kept.everything(fresh), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -135,6 +178,7 @@ class Kept(training.DeblurGAN):
             *gan.critic.variables,
             *gan.optimizer.variables,
             *gan.critic_optimizer.variables,
+            gan.sums,
         ]
         return [np.array(variable) for variable in variables]
 
@@ -143,23 +187,98 @@ class Kept(training.DeblurGAN):
         super().save_weights(path, **kwargs)
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(train, capsys):
-    unbroken = train("unbroken")
-    with pytest.raises(KeyboardInterrupt):
-        train("broken", callbacks=(Interrupt(2),))
-    newest = training.Run(unbroken.folder.parent / "broken").checkpoints[-1]
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints():
+    """A network and a run with its checkpoints of steps 1 and 2, on another disk if there is one.
+
+    That is how Colab's Drive lies: nothing can be renamed from the temporary folder to there.
+    """
+    gan = small_gan()
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        run = runs.Run(Path(folder))
+        saver = runs.SaveCheckpoint(run, 0)
+        saver.set_model(gan)
+        for step in (1, 2):
+            gan.sums.assign(np.full(gan.sums.shape, step))
+            saver.save(step)
+        yield gan, run
+
+
+def small_gan(width=4):
+    recipe, sizes = recipes.RECIPES["course"], dataclasses.replace(TINY, width=width)
+    gan = training.DeblurGAN(
+        training.build_generator(recipe, sizes), training.build_critic(recipe, sizes)
+    )
+    gan.compile(
+        training.build_optimizer(recipe, 1e-3, 6, recipe.averaging),
+        training.build_optimizer(recipe, 1e-3, 2),
+    )
+    return gan
+
+
+def cut_at(share):
+    return lambda content: content[: int(share * len(content))]
+
+
+def flip_at(share):
+    def flip(content):
+        place = int(share * (len(content) - 1))
+        return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+    return flip
+
+
+PLACES = np.random.default_rng(0).random(10)
+DAMAGES = {
+    "cut": [cut_at(share) for share in (0, 1e-5, 0.5, 0.99, 0.99999, *PLACES)],
+    "flipped": [flip_at(share) for share in (0, 1, *PLACES)],
+    "longer": [lambda content: content + b"\0"],
+    "other": [lambda content: b"PK\3\4" + bytes(len(content))],
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(two_checkpoints, kind, capsys):
+    gan, run = two_checkpoints
+    newest = run.checkpoints[-1]
+    whole = newest.read_bytes()
+    for damage in DAMAGES[kind]:
+        newest.write_bytes(damage(whole))
+        assert run.resume(gan) == 1
+        assert (gan.sums.numpy() == 1).all()
+        assert f"{newest} is damaged and is left out (its content" in capsys.readouterr().out
+    newest.write_bytes(whole)
+    assert run.resume(gan) == 2
+    assert (gan.sums.numpy() == 2).all()
+
+
+@pytest.mark.parametrize("part", ["generator", "optimizer"])
+def test_a_checkpoint_of_other_networks_is_left_out(two_checkpoints, part, capsys):
+    _, run = two_checkpoints
+    other = small_gan(width=8 if part == "generator" else 4)
+    if part == "optimizer":
+        other.optimizer = keras.optimizers.SGD()
+        other.optimizer.build(other.generator.trainable_variables)
+    with pytest.raises(CourseError, match="No checkpoint"):
+        run.resume(other)
+    assert capsys.readouterr().out.count("is left out") == 2
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
+    train, interrupted, unbroken, capsys
+):
+    newest = interrupted(4).checkpoints[-1]
     newest.write_bytes(newest.read_bytes()[:3000])
-    resumed = train("broken")
-    assert "epoch-00002.weights.h5 is damaged" in capsys.readouterr().out
-    for a, b in zip(weights(unbroken), weights(resumed), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-    assert [row["epoch"] for row in resumed.metrics] == [0, 1, 2]
+    resumed = train()
+    assert "step-00000004" in capsys.readouterr().out
+    assert_alike(unbroken, resumed)
 
 
-def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train):
-    with pytest.raises(KeyboardInterrupt):
-        train(callbacks=(Interrupt(2),))
-    run = training.Run(train("other").folder.parent / "run")
+def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train, interrupted):
+    run = interrupted(4)
     for checkpoint in run.checkpoints:
         checkpoint.write_bytes(b"damaged")
     with pytest.raises(CourseError, match="No checkpoint in .*run/checkpoints can be read"):
@@ -170,31 +289,13 @@ def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train):
         train()
 
 
-def test_a_killed_process_resumes(data_set, tmp_path):
-    code = (
-        "import dataclasses, sys, pathlib\n"
-        "from deblurgan_lib import profiles, training\n"
-        "sizes = dataclasses.replace(profiles.PROFILES['smoke'], width=4, blocks=1, "
-        "critic_width=4, epochs=40, steps_per_epoch=4)\n"
-        "profiles.PROFILES['tiny'] = sizes\n"
-        "training.train('killed', pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), "
-        "profile='tiny', verbose=0)\n"
-    )
-    command = [sys.executable, "-c", code, str(data_set), str(tmp_path / "runs")]
-    run = training.Run(tmp_path / "runs" / "killed")
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not run.checkpoints and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert run.checkpoints
-    assert not (run.folder / "report.json").exists()
-    done = len(run.metrics)
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    assert [row["epoch"] for row in run.metrics] == list(range(40))
-    assert done < 40
-    assert run.report["n_images"] == 2
+def test_a_process_that_is_killed_again_and_again_resumes(tmp_path):
+    """The script says whether its run ended as an unbroken one; `make kills` has more kills."""
+    script = Path(__file__).parent.parent / "benchmarks" / "kills.py"
+    command = [sys.executable, script, "--kills", "3", "--epochs", "8", "--to", tmp_path / "table"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len((tmp_path / "table").read_text().splitlines()) == 4
 
 
 class Poison(keras.callbacks.Callback):
@@ -215,7 +316,7 @@ class Poison(keras.callbacks.Callback):
 
 
 def test_training_that_diverges_stops_and_keeps_the_last_good_checkpoint(train):
-    with pytest.raises(CourseError, match=r"diverged: loss, pixel .*epoch-00001.weights.h5"):
+    with pytest.raises(CourseError, match=r"diverged: loss, pixel .*step-00000002-\w+.weights.h5"):
         train(callbacks=(Poison(1),))
     assert len(train().metrics) == 3  # And from that checkpoint the run can go on.
 
@@ -230,12 +331,11 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(train, monkeypatch, tmp_path
         save(self, path, **kwargs)
 
     monkeypatch.setattr(training.DeblurGAN, "save_weights", fill)
-    with pytest.raises(CourseError, match=r"epoch 2 .*No space left on device"):
+    with pytest.raises(CourseError, match=r"step 3 .*No space left on device"):
         train()
     run = training.Run(tmp_path / "runs" / "run")
-    assert [path.name for path in (run.folder / "checkpoints").iterdir()] == [
-        "epoch-00001.weights.h5"
-    ]
+    assert steps(run) == [1, 2]
+    assert len(list((run.folder / "checkpoints").iterdir())) == 2
     monkeypatch.undo()
 
 
@@ -283,17 +383,15 @@ def test_weights_that_are_no_numbers_are_not_kept(train, tmp_path):
             if epoch == 1:
                 Poison.spoil(self.model)
 
-    with pytest.raises(CourseError, match=r"a weight became .*epoch-00001.weights.h5"):
+    with pytest.raises(CourseError, match=r"a weight became .*step-00000003-\w+.weights.h5"):
         train(callbacks=(PoisonLast(),))
-    assert [p.name[:11] for p in training.Run(tmp_path / "runs" / "run").checkpoints] == [
-        "epoch-00001"
-    ]
+    assert steps(training.Run(tmp_path / "runs" / "run")) == [2, 3]
 
 
 def test_no_room_for_a_checkpoint_is_said_before_it_is_written(train, monkeypatch, tmp_path):
     usage = runs.shutil.disk_usage
     monkeypatch.setattr(runs.shutil, "disk_usage", lambda path: usage(path)._replace(free=1000))
-    with pytest.raises(CourseError, match=r"epoch 1 .*No space left on device, \d+ MB are needed"):
+    with pytest.raises(CourseError, match=r"step 1 .*No space left on device, \d+ MB are needed"):
         train()
     assert not list((tmp_path / "runs" / "run" / "checkpoints").iterdir())
 
@@ -302,7 +400,7 @@ def test_a_disk_that_fills_while_the_log_is_written_ends_in_one_sentence(train, 
     def full(self, epoch, logs=None):
         raise OSError(28, "No space left on device", "metrics.csv")
 
-    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", full)
+    monkeypatch.setattr(runs.WriteMetrics, "on_epoch_end", full)
     with pytest.raises(CourseError, match=r"could not be saved \(No space .* metrics.csv\)"):
         train()
 
@@ -310,7 +408,7 @@ def test_a_disk_that_fills_while_the_log_is_written_ends_in_one_sentence(train, 
 @pytest.mark.parametrize("damage", ["header", "row", "bytes"])
 def test_a_damaged_table_of_metrics_is_mended(train, tmp_path, damage):
     with pytest.raises(KeyboardInterrupt):
-        train(callbacks=(Interrupt(1),))
+        train(callbacks=(Interrupt(2),))
     run = training.Run(tmp_path / "runs" / "run")
     path = run.folder / "metrics.csv"
     whole = path.read_bytes()

@@ -55,7 +55,12 @@ def _state(archive: Path, sha256: str) -> str:
 
 
 def download(
-    folder: Path, name: str = "light", url: str = "", sha256: str = "", zip_file: Path | None = None
+    folder: Path,
+    name: str = "light",
+    url: str = "",
+    sha256: str = "",
+    zip_file: Path | None = None,
+    extract_to: Path | None = None,
 ) -> Path:
     """A verified archive of GOPRO.
 
@@ -68,6 +73,7 @@ def download(
         url: another mirror to take it from, HTTP or Google Drive; "": those of the manifest.
         sha256: hexadecimal digest that the archive must have; "": the manifest's, if it is known.
         zip_file: an archive that you have already; it is verified and stays where it is.
+        extract_to: whose disk must have room for the frames; None: that of `folder`.
 
     Returns:
         Path of the archive: `folder/GOPRO_Large.zip`, `folder/GOPRO_Large_all.zip`, or `zip_file`.
@@ -105,8 +111,11 @@ def download(
         sources = [url] if url else about["sources"]
         whole = size or about["approximate_bytes"]
         rest = whole - max(arrived(archive, source) for source in sources)
-        needed = max(rest, 0) + about["approximate_extracted_bytes"]
-        check_room(folder, needed, f"{archive.name} with what is extracted from it")
+        frames = about["approximate_extracted_bytes"]
+        if extract_to:
+            check_room(extract_to, frames, f"What is extracted from {archive.name}")
+            frames = 0
+        check_room(folder, max(rest, 0) + frames, f"{archive.name}, to be extracted,")
         fetch(sources, archive, sha256, size, whole)
     folder.mkdir(parents=True, exist_ok=True)
     verified.write_text(_state(archive, sha256))
@@ -407,10 +416,10 @@ def is_complete(folder: Path) -> bool:
     )
 
 
-def make_gopro(folder: Path) -> Path:
+def make_gopro(folder: Path, archives: Path) -> Path:
     """GOPRO as A/B pairs in `folder`: downloaded, extracted and split, unless it is complete.
 
-    The archive and what is extracted from it land beside `folder`.
+    The archive is in `archives`, or lands there; what is extracted from it lands beside `folder`.
 
     Returns:
         `folder`.
@@ -424,8 +433,8 @@ def make_gopro(folder: Path) -> Path:
     blur = record.get("blur", "blur")
     print(
         f"GOPRO is not complete in {folder}. It is made from {about['file']}, which is downloaded "
-        f"to {folder.parent} if it is not there (about {gigabytes(about['approximate_bytes'])}), "
-        f"and extracted (about {gigabytes(about['approximate_extracted_bytes'])})."
+        f"to {archives} if it is not there (about {gigabytes(about['approximate_bytes'])}), and "
+        f"extracted to {folder.parent} (about {gigabytes(about['approximate_extracted_bytes'])})."
     )
-    archive = download(folder.parent)
-    return split(extract(archive, archive.with_suffix(""), blur), folder, blur)
+    archive = download(archives, extract_to=folder.parent)
+    return split(extract(archive, folder.parent / archive.stem, blur), folder, blur)
