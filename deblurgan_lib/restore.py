@@ -15,7 +15,7 @@ from . import models, untrusted
 from .datasets.download import progress
 from .datasets.pipeline import to_float, to_uint8
 from .errors import CourseError
-from .models.layers import GlobalSkip
+from .models.layers import GlobalSkip, InstanceNormalization
 from .models.receptive_field import ReceptiveField
 from .precision import measure_precision
 
@@ -188,13 +188,9 @@ def _with_fixed_statistics(generator: keras.Model, photo: np.ndarray) -> keras.M
 
     def fixed(layer):
         config = layer.get_config()
-        if (
-            isinstance(layer, keras.layers.GroupNormalization)
-            and layer.groups == layer.input.shape[-1]
-        ):
-            names = ("name", "dtype", "epsilon", "center", "scale")
-            config = {name: config[name] for name in names}
-            return keras.layers.BatchNormalization(momentum=0.0, **config)
+        if isinstance(layer, InstanceNormalization):
+            plain = {"momentum": 0.0, "epsilon": layer.EPSILON, "center": False, "scale": False}
+            return keras.layers.BatchNormalization(**config, **plain)
         if isinstance(layer, keras.layers.Dropout):
             config["rate"] = 0.0
         return layer.__class__.from_config(config)

@@ -94,6 +94,17 @@ def test_the_critic_learns_to_score_real_above_fake(perceptual, batch):
     assert last < first - 0.05
 
 
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_scores_of_real_and_fake_do_not_depend_on_each_other(name, batch):
+    critic = build(name, None, perceptual=0.0).critic
+    gan = build(name, None, perceptual=0.0)
+    gan.critic.set_weights(critic.get_weights())
+    blurred, sharp = batch
+    expected = critic(sharp, training=True), critic(blurred, training=True)
+    for ours, alone in zip(gan.scores(sharp, blurred), expected, strict=True):
+        np.testing.assert_allclose(ours, alone, atol=1e-5)
+
+
 def test_with_the_pixel_term_alone_the_critic_rests(perceptual, batch):
     gan = build("course", perceptual, perceptual=0.0, adversarial=0.0)
     critic = values(gan.critic.weights)

@@ -7,7 +7,14 @@ import pytest
 import tensorflow as tf
 
 from deblurgan_lib import models
-from deblurgan_lib.models.layers import GlobalSkip, PadToMultiple, ReflectionPadding2D, SpaceToDepth
+from deblurgan_lib.models.layers import (
+    BatchNormalization,
+    GlobalSkip,
+    InstanceNormalization,
+    PadToMultiple,
+    ReflectionPadding2D,
+    SpaceToDepth,
+)
 
 GENERATORS = {
     "tutorial": lambda: models.resnet_generator(
@@ -150,3 +157,70 @@ def test_it_loads_in_a_new_process_with_nothing_but_the_import(imports, tmp_path
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def value_and_slope(function, x):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+        loss = tf.reduce_sum(y * noise(*y.shape, seed=9))
+    return y.numpy(), tape.gradient(loss, x).numpy()
+
+
+def assert_same(function, plain, x, atol=1e-5):
+    for ours, theirs in zip(value_and_slope(function, x), value_and_slope(plain, x), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=atol)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_fused_batch_norm_is_kerass(training):
+    random = np.random.default_rng(3)
+    ours, theirs = BatchNormalization(), keras.layers.BatchNormalization()
+    for layer in (ours, theirs):
+        layer.build((None, None, None, 5))
+    start = [random.uniform(0.5, 2, w.shape) for w in theirs.weights]
+    ours.set_weights(start)
+    theirs.set_weights(start)
+    x = 3 * noise(2, 3, 4, 5) + 1
+    assert_same(lambda x: ours(x, training=training), lambda x: theirs(x, training=training), x)
+    for name in ("moving_mean", "moving_variance"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_fused_instance_norm_is_a_group_norm_of_single_channels(batch):
+    plain = keras.layers.GroupNormalization(groups=-1, center=False, scale=False)
+    assert_same(InstanceNormalization(), plain, 3 * noise(batch, 6, 7, 5) + 1)
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+def test_padding_and_its_gradient_are_tensorflows(padding):
+    sides = [padding, padding]
+    assert_same(
+        ReflectionPadding2D(padding),
+        lambda x: tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT"),
+        noise(2, 5, 4, 3),
+    )
+
+
+def test_the_instance_norm_has_the_right_second_derivative():
+    """Which the gradient penalty needs, and which Keras' group norm of single channels has not."""
+    norm = InstanceNormalization()
+
+    def along(x, way):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = norm(x)
+                loss = tf.reduce_sum(y * noise(*y.shape, seed=9))
+            total = tf.reduce_sum(inner.gradient(loss, x) * way)
+        return tape.gradient(total, x).numpy()
+
+    x, way = noise(2, 6, 5, 4), noise(2, 6, 5, 4, seed=1)
+    step = np.float32(3e-3)
+    ends = [value_and_slope(norm, x + sign * step * way)[1] for sign in (1, -1)]
+    expected = (ends[0] - ends[1]) / (2 * step)
+    np.testing.assert_allclose(along(x, way), expected, atol=1e-3 * abs(expected).max())

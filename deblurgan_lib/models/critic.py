@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from .layers import NORMS, check_choice, normalised, weights
+from .layers import NORMS, BatchNormalization, check_choice, normalised, weights
 
 
 def patch_critic(width=64, strided=3, norm="instance"):
@@ -51,7 +51,7 @@ def tutorial_critic(size, width=64):
     x = layers.LeakyReLU(0.2)(x)
     for channels, stride in ((1, 2), (2, 2), (4, 2), (8, 1)):
         x = layers.Conv2D(width * channels, 4, stride, "same", use_bias=False)(x)
-        x = layers.LeakyReLU(0.2)(layers.BatchNormalization()(x))
+        x = layers.LeakyReLU(0.2)(BatchNormalization()(x))
     x = layers.Flatten()(layers.Conv2D(1, 4, padding="same")(x))
     x = layers.Dense(1024, activation="tanh", dtype="float32")(x)
     score = layers.Dense(1, activation="sigmoid", dtype="float32", name="score")(x)

@@ -1,10 +1,11 @@
 """Layers that Keras does not have and the two networks need, and how all layers start.
 
 Every layer is registered under the package name `deblurgan`, so a saved model loads again in
-Keras' safe mode once `deblurgan_lib` is imported. None of them has weights.
+Keras' safe mode once `deblurgan_lib` is imported. Only `BatchNormalization` has weights.
 """
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 NORMS = ("batch", "instance", "none")
@@ -19,10 +20,9 @@ def check_choice(name, value, known):
 def normalised(x, norm):
     """`x` after one of `NORMS`."""
     if norm == "batch":
-        return layers.BatchNormalization()(x)
+        return BatchNormalization()(x)
     if norm == "instance":
-        # One group per channel is instance normalisation; like the paper's, without affine weights.
-        return layers.GroupNormalization(groups=-1, center=False, scale=False)(x)
+        return InstanceNormalization()(x)
     return x
 
 
@@ -37,6 +37,55 @@ def weights(norm, scale=2.0):
         start = keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal")
         return {"kernel_initializer": start, "use_bias": True}
     return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02), "use_bias": False}
+
+
+@keras.saving.register_keras_serializable(package="deblurgan")
+class BatchNormalization(layers.BatchNormalization):
+    """Keras' layer over the last axis, computed by TensorFlow's fused operation.
+
+    Keras' own is a dozen operations, each of which reads and writes the whole batch, in float32;
+    the fused one keeps its statistics in float32 but reads the batch as it is.
+    Shape: (B, H, W, C) -> the same.
+    """
+
+    def call(self, inputs, training=None):
+        known = (self.moving_mean.value, self.moving_variance.value)
+        train = bool(training and self.trainable)
+        x, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma.value, self.beta.value, *known, self.epsilon, is_training=train
+        )
+        if train:
+            # TensorFlow divides by n - 1, Keras by n.
+            n = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
+            for moving, new in (
+                (self.moving_mean, mean),
+                (self.moving_variance, variance * (n - 1.0) / n),
+            ):
+                moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
+        return x
+
+
+@keras.saving.register_keras_serializable(package="deblurgan")
+class InstanceNormalization(layers.Layer):
+    """Bring each channel of each picture to mean 0 and variance 1, like the paper without weights.
+
+    That is batch normalisation of one picture with B * C channels, so it can be fused as well. And
+    the gradient penalty differentiates twice: the second derivative of `tf.nn.moments`, and so that
+    of Keras' GroupNormalization, is wrong, for it takes the mean in the variance as a constant.
+    Shape: (B, H, W, C) -> the same.
+    """
+
+    EPSILON = 1e-3
+
+    def call(self, inputs):
+        batch, height, width, channels = ops.shape(inputs)
+        x = tf.reshape(tf.transpose(inputs, (1, 2, 0, 3)), (1, height, width, batch * channels))
+        ones, zeros = tf.ones(batch * channels), tf.zeros(batch * channels)
+        x, _, _ = tf.compat.v1.nn.fused_batch_norm(x, ones, zeros, epsilon=self.EPSILON)
+        return tf.transpose(tf.reshape(x, (height, width, batch, channels)), (2, 0, 1, 3))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
 
 @keras.saving.register_keras_serializable(package="deblurgan")
@@ -55,7 +104,20 @@ class ReflectionPadding2D(layers.Layer):
 
     def call(self, inputs):
         sides = (self.padding, self.padding)
-        return ops.pad(inputs, ((0, 0), sides, sides, (0, 0)), mode="reflect")
+        paddings = ((0, 0), sides, sides, (0, 0))
+
+        # Gathering is quicker than tf.pad, whose gradient is quicker than that of gathering.
+        @tf.custom_gradient
+        def reflected(x):
+            for axis in (1, 2):
+                last = ops.shape(x)[axis] - 1
+                place = ops.abs(ops.arange(-self.padding, last + 1 + self.padding, dtype="int32"))
+                x = ops.take(x, ops.minimum(place, 2 * last - place), axis=axis)
+            return x, lambda slope: tf.raw_ops.MirrorPadGrad(
+                input=slope, paddings=paddings, mode="REFLECT"
+            )
+
+        return reflected(inputs)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

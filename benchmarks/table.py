@@ -1,0 +1,104 @@
+"""Timing side by side, and the table of results in RESULTS.md.
+
+The sides take turns, round after round, so that whatever slows the machine down for a while slows
+all of them. Every script here that measures ends with `record`.
+"""
+
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+
+from deblurgan_lib import course
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+HEADER = "| what | ours | against | result | target | met | machine, versions | date, commit |"
+
+
+class Remote:
+    """A side that lives in a process of its own, because its libraries do not go with ours.
+
+    The process makes itself ready and writes a line; then, for each line it reads, it does its work
+    once and writes a line. `serve` is the other end.
+    """
+
+    def __init__(self, *command):
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self.facts = self._answer()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{' '.join(self.process.args)} ended early.")
+        return line.strip()
+
+    def __call__(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self._answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def alternate(sides: dict, rounds: int, warm: int = 2) -> dict[str, list[float]]:
+    """Seconds of each call, after `warm` rounds that are not counted; sides: name to function."""
+    seconds = {name: [] for name in sides}
+    for turn in range(warm + rounds):
+        for name, work in sides.items():
+            begin = time.perf_counter()
+            work()
+            if turn >= warm:
+                seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def shown(seconds: list[float]) -> str:
+    """Median and, as the spread, first and third quartile."""
+    low, middle, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    scale, unit = (1, "s") if middle >= 1 else (1000, "ms")
+    return f"{middle * scale:.3g} {unit} ({low * scale:.3g} to {high * scale:.3g})"
+
+
+def ratio(seconds: list[float], baseline: list[float]) -> float:
+    return statistics.median(baseline) / statistics.median(seconds)
+
+
+def machine(*packages: str) -> str:
+    """Processor, threads, and the versions of packages that were measured."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    facts = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
+    name = facts.get("model name", platform.processor() or platform.machine())
+    flags = facts.get("flags", "").split()
+    fast = [flag for flag in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if flag in flags][:1]
+    versions = [f"{package} {metadata.version(package)}" for package in packages]
+    return ", ".join([f"{name} {' '.join(fast)}, {os.cpu_count()} cores", *versions])
+
+
+def commit() -> str:
+    describe = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(describe, cwd=course.home(), capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def record(what, ours, against, result, target, met, machine) -> None:
+    """Print a row and put it into RESULTS.md, in place of the row of the same first column."""
+    date = datetime.date.today().isoformat()
+    cells = [what, ours, against, result, target, "yes" if met else "**no**", machine]
+    row = "| " + " | ".join([*cells, f"{date}, {commit()}"]) + " |"
+    for name, cell in zip(HEADER.strip("| ").split(" | "), row.strip("| ").split(" | ")):
+        print(f"{name:>18}: {cell}")
+    lines = RESULTS.read_text().splitlines()
+    begin = lines.index(HEADER) + 2
+    end = next((i for i in range(begin, len(lines)) if not lines[i].startswith("|")), len(lines))
+    rows = lines[begin:end]
+    place = next((i for i, old in enumerate(rows) if old.startswith(f"| {what} |")), len(rows))
+    rows[place : place + 1] = [row]
+    RESULTS.write_text("\n".join([*lines[:begin], *rows, *lines[end:]]) + "\n")

@@ -1,0 +1,41 @@
+"""The baselines of the benchmarks compute what they say."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from deblurgan_lib import course, models
+
+sys.path.insert(0, str(course.home() / "benchmarks"))
+import article
+import table
+
+
+def test_the_articles_networks_are_the_recipes():
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype("float32")
+    keras.utils.set_random_seed(0)
+    ours = models.resnet_generator(4, 2, norm="batch", skip="half_sum")
+    theirs = article.generator(32, width=4, blocks=2)
+    for a, b in ((ours, theirs), (models.tutorial_critic(32, 4), article.critic(32, 4))):
+        b.set_weights(a.get_weights())
+        np.testing.assert_allclose(a(picture), b(picture), atol=1e-5)
+
+
+def test_sides_take_turns_and_a_row_replaces_its_older_self(tmp_path, monkeypatch, capsys):
+    calls = []
+    sides = {name: lambda name=name: calls.append(name) for name in "ab"}
+    seconds = table.alternate(sides, rounds=3, warm=1)
+    assert calls == ["a", "b"] * 4
+    assert [len(part) for part in seconds.values()] == [3, 3]
+    assert table.ratio([1.0, 2.0, 9.0], [6.0, 8.0, 1.0]) == pytest.approx(3)
+    monkeypatch.setattr(table, "RESULTS", tmp_path / "RESULTS.md")
+    table.RESULTS.write_text(f"# Title\n\n{table.HEADER}\n|---|\n\nNotes.\n")
+    for result in ("1x", "2x"):
+        table.record("this", "1 s", "2 s", result, "3x", False, "here")
+    table.record("that", "1 s", "2 s", "4x", "3x", True, "here")
+    lines = table.RESULTS.read_text().splitlines()
+    assert [line.split(" | ")[3] for line in lines[4:6]] == ["2x", "4x"]
+    assert lines[-1] == "Notes."
+    assert "4x" in capsys.readouterr().out
