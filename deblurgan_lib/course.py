@@ -1,6 +1,7 @@
 """The start of every lesson: where are we, what machine is this, how large will runs be."""
 
 import contextlib
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -56,12 +57,14 @@ def data_folder(data: str) -> Path:
 
 @contextlib.contextmanager
 def quiet_import():
-    """Hold back what TensorFlow's C++ part logs while it loads, and later.
+    """Hold back what TensorFlow logs while it loads, and later.
 
     It logs missing drivers and optimisations it could not do as errors, on machines where all is
-    well. What really goes wrong still raises an exception.
+    well, and warns of functions traced anew where a lesson starts several runs. What really goes
+    wrong still raises an exception.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with quiet_stderr():
         yield
 

@@ -217,38 +217,39 @@ def _check_test_sizes(pairs: list[Pair]) -> None:
             )
 
 
+def _build(config, what, sizes) -> tuple[DeblurGAN, tuple]:
+    """The model, and its phases: up to which step, for which terms."""
+    keras.utils.set_random_seed(config["seed"])
+    perceptual = PerceptualLoss(config["features"], what.layer, what.before_relu, what.preprocess)
+    gan = DeblurGAN(
+        build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
+    )
+    warm = warmup_epochs(what, config["epochs"]) * sizes.steps_per_epoch
+    end = config["epochs"] * sizes.steps_per_epoch
+    # The cosine belongs to the warm-up where there is one; what is left is held for the game.
+    optimizer = build_optimizer(what, what.learning_rate, warm or end, what.averaging, what.clip)
+    critic_steps = (end - warm) * what.critic_steps
+    critic_optimizer = build_optimizer(what, what.critic_learning_rate, critic_steps)
+    warm_terms = {"pixel": 1.0}
+    full_terms = {
+        "pixel": what.pixel,
+        "perceptual": what.perceptual,
+        "adversarial": what.adversarial,
+        "critic_steps": what.critic_steps,
+        "gradient_penalty": what.gradient_penalty,
+        "fakes_from_inference": what.fakes_from_inference,
+    }
+    gan.compile(optimizer, critic_optimizer, **warm_terms)
+    return gan, ((warm, warm_terms), (end, full_terms))
+
+
 def _fit(
     run, strategy, what, sizes, train_pairs, test_pairs, minutes, callbacks, verbose
 ) -> DeblurGAN:
     """Keras' `fit`, but that it continues in the middle of an epoch, and on several machines."""
-    config = run.config
-    keras.utils.set_random_seed(config["seed"])
-    epochs, n = config["epochs"], sizes.steps_per_epoch
-    warm = warmup_epochs(what, epochs)
+    config, n = run.config, sizes.steps_per_epoch
     with strategy.scope():
-        perceptual = PerceptualLoss(
-            config["features"], what.layer, what.before_relu, what.preprocess
-        )
-        gan = DeblurGAN(
-            build_generator(what, sizes), build_critic(what, sizes), perceptual, config["seed"]
-        )
-        # The cosine belongs to the warm-up where there is one; what is left is held for the game.
-        optimizer = build_optimizer(
-            what, what.learning_rate, (warm or epochs) * n, what.averaging, what.clip
-        )
-        critic_optimizer = build_optimizer(
-            what, what.critic_learning_rate, (epochs - warm) * n * what.critic_steps
-        )
-        warm_terms = {"pixel": 1.0}
-        full_terms = {
-            "pixel": what.pixel,
-            "perceptual": what.perceptual,
-            "adversarial": what.adversarial,
-            "critic_steps": what.critic_steps,
-            "gradient_penalty": what.gradient_penalty,
-            "fakes_from_inference": what.fakes_from_inference,
-        }
-        gan.compile(optimizer, critic_optimizer, **warm_terms)
+        gan, phases = _build(config, what, sizes)
     done = run.resume(gan)
     devices.meet(strategy, done)
     averaged = [keras.callbacks.SwapEMAWeights()] if what.averaging else []
@@ -262,17 +263,22 @@ def _fit(
             SaveCheckpoint(run, minutes),
         ]
     callbacks = keras.callbacks.CallbackList(
-        callbacks, add_progbar=verbose > 0, model=gan, verbose=verbose, epochs=epochs, steps=n
+        callbacks,
+        add_progbar=verbose > 0,
+        model=gan,
+        verbose=verbose,
+        epochs=config["epochs"],
+        steps=n,
     )
     batches = iter(_batches(strategy, train_pairs, sizes, config, done))
     validation = whole_photos(spread(test_pairs, sizes.validation_photos))
     gan.stop_training = False
     callbacks.on_train_begin()
-    for end, terms in ((warm * n, warm_terms), (epochs * n, full_terms)):
+    for end, terms in phases:
         if end == 0 or done > end:
             continue
         with strategy.scope():
-            gan.compile(optimizer, critic_optimizer, **terms)
+            gan.compile(gan.optimizer, gan.critic_optimizer, **terms)
         train_step, test_step = _compiled(strategy, gan, validation.element_spec)
         for step in range(done, end):
             if gan.stop_training:
@@ -293,7 +299,7 @@ def _fit(
                 callbacks.on_epoch_end(epoch, logs | {"val_psnr": psnr})
         done = end
         # A phase ends with the averaged weights in place, and the next one goes on from them.
-        optimizer.finalize_variable_values(gan.generator.trainable_variables)
+        gan.optimizer.finalize_variable_values(gan.generator.trainable_variables)
     callbacks.on_train_end()
     return gan
 
@@ -330,7 +336,7 @@ def _compiled(strategy, gan: DeblurGAN, photos):
 
     @tf.function(input_signature=[photos], autograph=False)
     def test_step(pair):
-        # Each device scores the same photograph: that is as quick as dividing them is not.
+        # Each device scores every photograph: photographs of any size cannot share a batch.
         values = strategy.run(gan.test_step, args=(pair,))
         return strategy.experimental_local_results(values["psnr"])[0]
 

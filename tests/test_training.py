@@ -460,6 +460,22 @@ def test_measured_precision_is_one_that_keras_knows(monkeypatch):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_short_run_in_half_precision_ends_near_the_one_in_float32(
+    train, unbroken, policy, monkeypatch
+):
+    """Pixel and perceptual loss within 2 %, and the score within 0.02 dB; losses are float32."""
+    monkeypatch.setattr(training, "measure_precision", lambda: policy)
+    run = train()
+    assert run.config["precision"] == policy and unbroken.config["precision"] == "float32"
+    for exact, rough in zip(unbroken.metrics, run.metrics, strict=True):
+        for loss in ("pixel", "perceptual"):
+            assert rough[loss] == pytest.approx(exact[loss], rel=0.02)
+        assert rough["val_psnr"] == pytest.approx(exact["val_psnr"], abs=0.02)
+        assert rough != exact
+    assert all(weight.dtype == "float32" for weight in weights(run))
+
+
 def test_config_is_json_that_repeats_the_run(train):
     run = train()
     config = json.loads((run.folder / "config.json").read_text())
