@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test browser test-browser lab notebooks gallery recipes bad-runs kills repository clean
+.PHONY: help train test browser test-browser lab notebooks gallery recipes bad-runs benchmark kills repository clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make gallery    copy the README's figures out of the stored lessons"
 	@echo "make bad-runs   train the runs of lesson 05 that go wrong"
 	@echo "make kills      kill a training run twenty times, and compare it with an unbroken one"
+	@echo "make benchmark  time steps and photographs against others; results in benchmarks/RESULTS.md"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
 	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"
@@ -67,6 +68,19 @@ bad-runs: $(READY)
 kills: $(READY)
 	$(BIN)/python benchmarks/kills.py
 
+# PyTorch, a baseline, has an environment of its own.
+TORCH := .venv-torch/bin/python
+$(TORCH):
+	$(PYTHON) -m venv .venv-torch
+	$@ -m pip install --quiet --disable-pip-version-check torch==2.13.0 numpy
+
+benchmark: $(READY) $(TORCH)
+	$(BIN)/python benchmarks/step_tutorial.py
+	$(BIN)/python benchmarks/step_paper.py --torch $(TORCH)
+	$(BIN)/python benchmarks/rate.py
+	$(BIN)/python benchmarks/rate.py --growth
+	$(BIN)/python benchmarks/photo.py --torch $(TORCH)
+
 recipes: $(READY)
 	$(BIN)/python benchmarks/recipes.py
 
@@ -78,5 +92,5 @@ repository:
 	rm -f notebooks/*.old README.md.old pyproject.toml.old
 
 clean:
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-torch *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -47,6 +47,24 @@ class Remote:
         self.process.wait()
 
 
+def quickest(commands: dict) -> tuple[str, Remote]:
+    """The name and the process of the command that works quickest; name to command.
+
+    One after the other, each the better of two calls; the others are ended.
+    """
+    best = None
+    for name, command in commands.items():
+        remote = Remote(*command)
+        seconds = min(alternate({name: remote}, rounds=2, warm=0)[name])
+        print(f"{name}: {remote.facts}, {seconds:.2f} s")
+        slower = remote
+        if best is None or seconds < best[0]:
+            slower, best = best and best[2], (seconds, name, remote)
+        if slower:
+            slower.close()
+    return best[1:]
+
+
 def alternate(sides: dict, rounds: int, warm: int = 2) -> dict[str, list[float]]:
     """Seconds of each call, after `warm` rounds that are not counted; sides: name to function."""
     seconds = {name: [] for name in sides}

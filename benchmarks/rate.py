@@ -1,0 +1,152 @@
+"""How close a step comes to what the machine can compute, and how its time grows.
+
+    python benchmarks/rate.py             # the arithmetic rate, both recipes, both precisions
+    python benchmarks/rate.py --growth    # seconds by pixels and by batch
+
+The operations of a step are counted from the networks' layers, as lesson 05 does; by hand, for
+`tutorial` at 256x256, in thousand millions of multiplications with an addition:
+
+    generator   0.62 + 1.21 + 1.21 + 18 * 2.42 + 1.21 + 1.21 + 0.62       = 49.6
+    critic      0.05 + 0.27 + 0.13 + 0.13 + 0.54 (its Dense: 0.0003)      =  1.12
+    VGG         0.11 + 2.42 + 1.21 + 2.42 + 1.21 + 2.42 + 2.42            = 12.2
+
+    generator 4 passes (once for the fakes, forward, back twice)          =  198
+    critic    5 * 6 + 2 passes                                            =   36
+    VGG       3 passes (sharp, restored, back)                            =   37
+
+271 in all, 0.54e12 operations. All else (norms, activations, borders, Adam) counts as nothing, so
+the rate is what is left for convolutions. It is set against one 3x3 convolution of 256 channels on
+64x64 pixels, the one that most of the generator consists of, forward and both ways back.
+"""
+
+import argparse
+import functools
+
+import keras
+import numpy as np
+import table
+import tensorflow as tf
+from steps import SIZES, build, pictures
+
+from deblurgan_lib import recipes
+from deblurgan_lib.precision import measure_precision
+
+
+def multiply_adds(model, size):
+    """Of all convolutions and dense layers of a network, for one picture of size x size pixels."""
+    total = 0
+    kinds = keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense
+    layers = [layer for layer in model.layers if isinstance(layer, kinds)]
+    probe = keras.Model(model.input, [layer.output for layer in layers])
+    for layer, out in zip(layers, probe(keras.Input((size, size, 3), batch_size=1)), strict=True):
+        places = 1 if isinstance(layer, keras.layers.Dense) else out.shape[1] * out.shape[2]
+        if isinstance(layer, keras.layers.Conv2DTranspose):
+            places //= layer.strides[0] ** 2
+        total += places * int(np.prod(layer.kernel.shape))
+    return total
+
+
+def operations(recipe, gan):
+    """Of one step; a multiplication and an addition are two.
+
+    A pass back costs as much as one forward for each of the inputs and the weights. The gradient
+    penalty: forward, back to the picture, and that whole chain back again, to the weights and to
+    what lies before: 1 + 1 + 4.
+    """
+    what = recipes.RECIPES[recipe]
+    passes = {
+        gan.generator: 3 + what.fakes_from_inference,
+        gan.perceptual.network: 3,
+        gan.critic: what.critic_steps * (6 + 6 * bool(what.gradient_penalty)) + 2,
+    }
+    return sum(2 * n * multiply_adds(net, SIZES.crop) for net, n in passes.items())
+
+
+def convolution(dtype):
+    """Operations, and a function that does them: one convolution, forward and back."""
+    x = tf.cast(tf.random.normal((1, 64, 64, 256)), dtype)
+    kernel = tf.cast(tf.random.normal((3, 3, 256, 256)), dtype)
+    slope = tf.cast(tf.random.normal((1, 64, 64, 256)), dtype)
+    how = {"strides": [1, 1, 1, 1], "padding": "SAME"}
+
+    @tf.function
+    def work():
+        return (
+            tf.nn.conv2d(x, kernel, **how),
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=tf.shape(x), filter=kernel, out_backprop=slope, **how
+            ),
+            tf.raw_ops.Conv2DBackpropFilter(
+                input=x, filter_sizes=tf.shape(kernel), out_backprop=slope, **how
+            ),
+        )
+
+    def repeated(times):
+        for _ in range(times):
+            [part.numpy() for part in work()]
+
+    return 3 * 2 * 64 * 64 * 9 * 256 * 256, repeated
+
+
+def rates(rounds):
+    for policy in dict.fromkeys(("float32", measure_precision())):
+        each, convolve = convolution(keras.DTypePolicy(policy).compute_dtype)
+        for recipe in ("tutorial", "paper"):
+            gan, batch = build(recipe, policy), pictures()
+            total = operations(recipe, gan)
+            sides = {
+                "step": functools.partial(gan.train_on_batch, *batch),
+                "convolution": functools.partial(convolve, 10),
+            }
+            seconds = table.alternate(sides, rounds)
+            step = total / np.median(seconds["step"]) / 1e9
+            alone = 10 * each / np.median(seconds["convolution"]) / 1e9
+            table.record(
+                f"arithmetic rate of a `{recipe}` step, {policy}",
+                f"{step:,.0f} G operations/s: {total / 1e12:.2f} T in "
+                f"{table.shown(seconds['step'])}",
+                f"one convolution: {alone:,.0f} G operations/s",
+                f"{step / alone:.0%}",
+                "70%",
+                step / alone >= 0.7,
+                table.machine("tensorflow", "keras"),
+            )
+
+
+def growth(rounds):
+    """Seconds of a `paper` step at 1, 2, 4 and 8 times the work: more pixels, or a larger batch."""
+    policy = measure_precision()
+    gan = build("paper", policy)
+    for name, shapes in (
+        ("pixels", [(1, 128), (1, 184), (1, 256), (1, 360)]),
+        ("batch", [(1, 128), (2, 128), (4, 128), (8, 128)]),
+    ):
+        sides = {
+            shape: functools.partial(gan.train_on_batch, *pictures(*shape)) for shape in shapes
+        }
+        seconds = table.alternate(sides, rounds)
+        work = np.array([batch * size**2 / 1e6 for batch, size in shapes])
+        times = np.array([np.median(seconds[shape]) for shape in shapes])
+        slope, start = np.polyfit(work, times, 1)
+        off = float(np.max(np.abs(start + slope * work - times) / times))
+        table.record(
+            f"growth of a `paper` step with {name}, {policy}",
+            ", ".join(f"{b}x{s}x{s}: {t:.2f} s" for (b, s), t in zip(shapes, times)),
+            f"a straight line: {start:.2f} s + {slope:.1f} s a million pixels",
+            f"{off:.0%} off at most",
+            "10%",
+            off <= 0.1,
+            table.machine("tensorflow", "keras"),
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--rounds", type=int, default=7)
+    args = parser.parse_args()
+    (growth if args.growth else rates)(args.rounds)
+
+
+if __name__ == "__main__":
+    main()
