@@ -129,6 +129,28 @@ def random_psfs(n: int, seed: int, size: int, max_length: float, **shake: float)
     return np.stack(psfs[:n]).astype(np.float32)
 
 
+def mixed_psfs(n: int, seed: int, sizes: tuple[int, ...]) -> np.ndarray:
+    """Camera shakes of several sizes in one array, and as many cameras that are held still.
+
+    Args:
+        n: number of point-spread functions of each size.
+        seed: the same seed gives the same functions.
+        sizes: heights and widths, odd, pixels; the longest path is four thirds of the size.
+
+    Returns:
+        float32 (n * (1 + len(sizes)), S, S), S the largest of the sizes, see `random_psfs`.
+    """
+    largest = max(sizes)
+    still = np.zeros((n, largest, largest), np.float32)
+    still[:, largest // 2, largest // 2] = 1.0
+    psfs = [still]
+    for place, size in enumerate(sizes):
+        shaken = random_psfs(n, seed * len(sizes) + place, size, size * 4 / 3)
+        margin = (largest - size) // 2
+        psfs.append(np.pad(shaken, ((0, 0), (margin, margin), (margin, margin))))
+    return np.concatenate(psfs)
+
+
 def to_linear(photo: np.ndarray) -> np.ndarray:
     """Amount of light from pixel values: [0, 1] to [0, 1], exponent 2.2."""
     return np.power(photo, GAMMA)

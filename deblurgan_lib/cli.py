@@ -54,6 +54,7 @@ def _train(args) -> int:
         profile=args.profile,
         epochs=args.epochs,
         seed=args.seed,
+        fresh_blur=args.fresh_blur,
     )
     _print_scores(run.report)
     print(f"Everything is in {run.folder}.")
@@ -203,6 +204,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--epochs", type=int, default=0, help="default: the profile's")
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument(
+        "--fresh-blur",
+        type=float,
+        metavar="SHARE",
+        help="share of crops blurred anew (default: 0.5 of the sample set, else 0)",
+    )
     train.set_defaults(do=_train)
 
     weights = {

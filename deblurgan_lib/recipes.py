@@ -17,7 +17,10 @@ class Recipe:
     """One way to train a DeblurGAN.
 
     Args:
-        stem, norm, upsampling, skip, dropout: see `models.resnet_generator`.
+        generator: `"resnet"` or `"folded_unet"`, see `models`.
+        stem, upsampling: of the ResNet, see `models.resnet_generator`; the folded U-Net has its
+            own.
+        norm, skip, dropout: of either.
         critic: `"patch"` or `"tutorial"`.
         critic_norm: normalisation inside the patch critic.
         critic_steps: critic updates before each generator update.
@@ -30,18 +33,18 @@ class Recipe:
         preprocess: give VGG the range it was trained on (BGR, 0 to 255, mean subtracted).
         pixel, perceptual, adversarial: weights of the generator's three loss terms.
         warmup: share of the epochs that train with the pixel term alone before the rest is on.
-        learning_rate: Adam's for the generator, the highest of the schedule.
+        optimizer: `"adam"`, or `"muon"` for the generator and Adam for the critic.
+        learning_rate: of the generator, the highest of the schedule.
         critic_learning_rate: Adam's for the critic.
         beta_1: Adam's first-moment decay.
         decay: `"constant"`; `"linear"`: constant for half of the steps, then down to 0;
             `"cosine"`: up in the first 7 % of the warm-up (the critic: of the rest), then a half
             cosine down to a tenth, which is held.
-        clip: longest gradient of the generator that is used as it is; a longer one is shortened to
-            this length. 0 for no limit.
         averaging: momentum of the moving average of the generator's weights, 0 for none; the
             averaged weights are the ones that are scored and saved.
     """
 
+    generator: str
     stem: str
     norm: str
     upsampling: str
@@ -60,41 +63,44 @@ class Recipe:
     perceptual: float
     adversarial: float
     warmup: float
+    optimizer: str
     learning_rate: float
     critic_learning_rate: float
     beta_1: float
     decay: str
-    clip: float
     averaging: float
 
 
 RECIPES = {
     "tutorial": Recipe(
-        stem="conv", norm="batch", upsampling="transposed", skip="half_sum", dropout=0.5,
+        generator="resnet", stem="conv", norm="batch", upsampling="transposed",
+        skip="half_sum", dropout=0.5,
         critic="tutorial", critic_norm="batch", critic_steps=5, gradient_penalty=0.0,
         fakes_from_inference=True,
         features="vgg16", layer="block3_conv3", before_relu=False, preprocess=False,
         pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
-        learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="constant",
-        clip=0.0, averaging=0.0,
+        optimizer="adam", learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.9,
+        decay="constant", averaging=0.0,
     ),
     "paper": Recipe(
-        stem="conv", norm="instance", upsampling="transposed", skip="clip", dropout=0.5,
+        generator="resnet", stem="conv", norm="instance", upsampling="transposed",
+        skip="clip", dropout=0.5,
         critic="patch", critic_norm="instance", critic_steps=5, gradient_penalty=10.0,
         fakes_from_inference=False,
         features="vgg19", layer="block3_conv3", before_relu=True, preprocess=True,
         pixel=0.0, perceptual=100.0, adversarial=1.0, warmup=0.0,
-        learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.5, decay="linear",
-        clip=0.0, averaging=0.0,
+        optimizer="adam", learning_rate=1e-4, critic_learning_rate=1e-4, beta_1=0.5,
+        decay="linear", averaging=0.0,
     ),
     "course": Recipe(
-        stem="fold", norm="none", upsampling="resize", skip="residual", dropout=0.0,
+        generator="folded_unet", stem="fold", norm="none", upsampling="resize",
+        skip="residual", dropout=0.0,
         critic="patch", critic_norm="none", critic_steps=1, gradient_penalty=10.0,
         fakes_from_inference=False,
         features="vgg16", layer="block3_conv3", before_relu=False, preprocess=True,
         pixel=1.0, perceptual=1.0, adversarial=1e-3, warmup=0.9,
-        learning_rate=6e-4, critic_learning_rate=1e-4, beta_1=0.9, decay="cosine",
-        clip=1.0, averaging=0.99,
+        optimizer="muon", learning_rate=1.2e-3, critic_learning_rate=1e-4, beta_1=0.9,
+        decay="cosine", averaging=0.99,
     ),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import devices, evaluation, figures, models, profiles, recipes, restore
+from . import blur, devices, evaluation, figures, models, profiles, recipes, restore
 from .datasets.pairs import Pair, find_pairs, spread
 from .datasets.photos import photo_size, read_photo, write_photo
 from .datasets.pipeline import training_batches, whole_photos
@@ -21,24 +21,26 @@ from .datasets.sample import is_complete
 from .errors import CourseError
 from .gan import LOGGED, DeblurGAN
 from .losses import PerceptualLoss
+from .muon import Muon
 from .precision import measure_precision, precision
 from .runs import Run, SaveCheckpoint, StopWhenNotFinite, WriteMetrics, write_json
 
 FRESH_BLUR = 0.5  # Share of crops whose blur is made anew, in the synthetic sample set.
+# Kernel sizes for real frames, pixels: the blur of GOPRO is up to about 50 pixels long.
+FRAME_SHAKES = (15, 21, 27, 33, 39, 45, 51)
+SHAKES_PER_SIZE = 64
 
 
 # ---------------------------------------------------------------- what to compute, and how exactly
 
 
 def build_generator(recipe: recipes.Recipe, profile: profiles.Profile) -> keras.Model:
+    sizes = {"width": profile.width, "blocks": profile.blocks}
+    shared = {"norm": recipe.norm, "skip": recipe.skip, "dropout": recipe.dropout}
+    if recipe.generator == "folded_unet":
+        return models.folded_unet_generator(**sizes, **shared)
     return models.resnet_generator(
-        width=profile.width,
-        blocks=profile.blocks,
-        norm=recipe.norm,
-        upsampling=recipe.upsampling,
-        skip=recipe.skip,
-        dropout=recipe.dropout,
-        stem=recipe.stem,
+        **sizes, **shared, upsampling=recipe.upsampling, stem=recipe.stem
     )
 
 
@@ -73,14 +75,12 @@ HELD = 0.1  # Share of the highest learning rate that is left at its end.
 
 
 def build_optimizer(
-    recipe: recipes.Recipe, rate: float, steps: int, averaging: float = 0.0, clip: float = 0.0
+    recipe: recipes.Recipe, rate: float, steps: int, muon: bool = False, averaging: float = 0.0
 ):
-    """Adam as the recipe wants it, with a schedule over `steps` updates and at most `rate`.
+    """Adam or Muon as the recipe wants it, with a schedule over `steps` updates and at most `rate`.
 
     The rise matters where the last layer starts at zero: until it has moved, the gradients of all
-    others are tiny and mostly noise, and Adam would take full steps along that noise. Where several
-    devices compute, each hands in its share of the gradient (`DeblurGAN.update`), and Keras clips
-    it before it adds them up: hence a share of `clip`.
+    others are tiny and mostly noise, and Adam would take full steps along that noise.
     """
     if recipe.decay == "linear":
         rate = ConstantThenLinear(rate, steps)
@@ -89,16 +89,14 @@ def build_optimizer(
         rate = keras.optimizers.schedules.CosineDecay(
             rate / rise, max(steps - rise, 1), HELD, warmup_target=rate, warmup_steps=rise
         )
-    adam = keras.optimizers.Adam(
-        rate,
-        beta_1=recipe.beta_1,
-        global_clipnorm=clip / tf.distribute.get_strategy().num_replicas_in_sync or None,
-        use_ema=averaging > 0,
-        ema_momentum=averaging or None,
-    )
+    average = {"use_ema": averaging > 0, "ema_momentum": averaging or None}
+    if muon:
+        optimizer = Muon(rate, weight_decay=None, adam_weight_decay=None, **average)
+    else:
+        optimizer = keras.optimizers.Adam(rate, beta_1=recipe.beta_1, **average)
     if keras.config.dtype_policy().name == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(adam)
-    return adam
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def warmup_epochs(recipe: recipes.Recipe, epochs: int) -> int:
@@ -117,6 +115,7 @@ def train(
     profile: str = "auto",
     epochs: int = 0,
     seed: int = 0,
+    fresh_blur: float | None = None,
     minutes: float = 2.0,
     callbacks: tuple = (),
     verbose: int = 2,
@@ -136,6 +135,9 @@ def train(
         epochs: number of epochs; 0 for the profile's.
         seed: of the first weights and of the data; on one machine the same seed gives the same
             run but for the order in which threads add (see README).
+        fresh_blur: share of crops whose blur is not the one on disk but a camera shake made anew
+            from the sharp half; None: a half in the sample set, where all blur is of that kind,
+            and none elsewhere.
         minutes: a checkpoint is made when so many have passed since the last one.
         callbacks: further Keras callbacks; with several machines each has its own.
         verbose: as in `keras.Model.fit`.
@@ -164,6 +166,10 @@ def train(
     if not 0 <= seed < 2**31:
         raise CourseError(f"seed={seed} is not between 0 and {2**31 - 1}.")
     devices.share_of(sizes.batch, strategy)
+    if fresh_blur is None:
+        fresh_blur = FRESH_BLUR if built_in else 0.0
+    if not 0 <= fresh_blur <= 1:
+        raise CourseError(f"fresh_blur={fresh_blur} is not a share between 0 and 1.")
     epochs = epochs or sizes.epochs
     run, data = Run(Path(runs) / run_name), Path(data).resolve()
     train_pairs = find_pairs(data / "train")
@@ -178,7 +184,8 @@ def train(
         "seed": seed,
         "precision": policy or measure_precision(),
         "features": feature_network_name(what, sizes),
-        "fresh_blur": FRESH_BLUR if built_in else 0.0,
+        "fresh_blur": fresh_blur,
+        "shakes": "sample" if built_in else FRAME_SHAKES,
         "recipe_values": dataclasses.asdict(what),
         "profile_values": dataclasses.asdict(sizes),
         "pairs": {"train": len(train_pairs), "test": len(test_pairs)},
@@ -227,7 +234,9 @@ def _build(config, what, sizes) -> tuple[DeblurGAN, tuple]:
     warm = warmup_epochs(what, config["epochs"]) * sizes.steps_per_epoch
     end = config["epochs"] * sizes.steps_per_epoch
     # The cosine belongs to the warm-up where there is one; what is left is held for the game.
-    optimizer = build_optimizer(what, what.learning_rate, warm or end, what.averaging, what.clip)
+    optimizer = build_optimizer(
+        what, what.learning_rate, warm or end, what.optimizer == "muon", what.averaging
+    )
     critic_steps = (end - warm) * what.critic_steps
     critic_optimizer = build_optimizer(what, what.critic_learning_rate, critic_steps)
     warm_terms = {"pixel": 1.0}
@@ -300,12 +309,17 @@ def _fit(
         done = end
         # A phase ends with the averaged weights in place, and the next one goes on from them.
         gan.optimizer.finalize_variable_values(gan.generator.trainable_variables)
+        if terms is phases[0][1] and devices.is_chief(strategy):
+            _save_generator(what, sizes, gan, run.folder / "pixel_only.keras")
     callbacks.on_train_end()
     return gan
 
 
 def _batches(strategy, pairs, sizes, config, start_step):
     """The training batches, of which each device gets its part."""
+    psfs = None
+    if config["fresh_blur"] and config["shakes"] != "sample":
+        psfs = blur.mixed_psfs(SHAKES_PER_SIZE, config["seed"], config["shakes"])
 
     def of_machine(place):
         return training_batches(
@@ -315,6 +329,7 @@ def _batches(strategy, pairs, sizes, config, start_step):
             config["seed"],
             start_step=start_step,
             fresh_blur=config["fresh_blur"],
+            psfs=psfs,
             worker=place.input_pipeline_id,
             workers=place.num_input_pipelines,
         ).rebatch(devices.share_of(sizes.batch, strategy))
@@ -343,11 +358,18 @@ def _compiled(strategy, gan: DeblurGAN, photos):
     return train_step, test_step
 
 
-def _finish(run: Run, what, sizes, gan: DeblurGAN, test_pairs: list[Pair]) -> None:
-    """Save the generator in float32, score it, picture it; the report comes last."""
-    generator = build_generator(what, sizes)
+def _save_generator(what, sizes, gan: DeblurGAN, path: Path) -> keras.Model:
+    """Save the generator in float32, whatever it was trained in."""
+    with precision("float32"):
+        generator = build_generator(what, sizes)
     generator.set_weights(gan.generator.get_weights())
-    restore.save(generator, run.folder / "generator.keras")
+    restore.save(generator, path)
+    return generator
+
+
+def _finish(run: Run, what, sizes, gan: DeblurGAN, test_pairs: list[Pair]) -> None:
+    """Save the generator, score it, picture it; the report comes last."""
+    generator = _save_generator(what, sizes, gan, run.folder / "generator.keras")
     report = evaluation.evaluate(lambda photo: restore.restore(generator, photo), test_pairs)
     pair = test_pairs[0]
     blurred = read_photo(pair.blurred)

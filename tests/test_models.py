@@ -9,6 +9,8 @@ import tensorflow as tf
 from deblurgan_lib import models
 from deblurgan_lib.models.layers import (
     BatchNormalization,
+    DepthToSpace,
+    EvenUnfolding,
     GlobalSkip,
     InstanceNormalization,
     PadToMultiple,
@@ -23,7 +25,8 @@ GENERATORS = {
     "paper": lambda: models.resnet_generator(
         4, 1, norm="instance", upsampling="transposed", skip="clip"
     ),
-    "course": lambda: models.resnet_generator(
+    "course": lambda: models.folded_unet_generator(4, 4),
+    "folding resnet": lambda: models.resnet_generator(
         4, 1, norm="none", upsampling="resize", skip="residual", dropout=0, stem="fold"
     ),
     "unet": lambda: models.unet_generator(4, depth=2),
@@ -50,7 +53,7 @@ def test_any_size_comes_back_in_its_own_size(name, size):
     assert np.isfinite(restored).all()
 
 
-@pytest.mark.parametrize("name", ["course", "unet"])
+@pytest.mark.parametrize("name", ["course", "folding resnet", "unet"])
 def test_with_the_residual_skip_an_untrained_generator_returns_its_input(name):
     picture = noise(1, 45, 70, 3)
     np.testing.assert_array_equal(GENERATORS[name]()(picture), picture)
@@ -74,7 +77,7 @@ def test_padding_reflects_and_then_repeats():
 
 def test_a_padded_picture_is_restored_as_the_larger_one_would_be():
     """Padding and cropping back is not allowed to shift or scale anything."""
-    generator = stirred(GENERATORS["course"]())
+    generator = stirred(GENERATORS["folding resnet"]())
     picture = noise(1, 64, 64, 3)
     whole = generator(picture).numpy()
     part = generator(picture[:, :62, :63]).numpy()
@@ -84,6 +87,50 @@ def test_a_padded_picture_is_restored_as_the_larger_one_would_be():
 def test_space_to_depth_keeps_every_pixel():
     picture = noise(2, 8, 12, 3)
     np.testing.assert_array_equal(SpaceToDepth(4)(picture), tf.nn.space_to_depth(picture, 4))
+
+
+def test_depth_to_space_puts_every_pixel_back():
+    picture = noise(2, 8, 12, 3)
+    np.testing.assert_array_equal(DepthToSpace(4)(SpaceToDepth(4)(picture)), picture)
+    np.testing.assert_array_equal(
+        DepthToSpace(2)(noise(1, 3, 5, 12)), tf.nn.depth_to_space(noise(1, 3, 5, 12), 2)
+    )
+
+
+def test_evenly_unfolded_a_flat_picture_stays_flat():
+    even = EvenUnfolding(4)
+    convolution = keras.layers.Conv2D(48, 3, padding="valid")
+    flat = np.broadcast_to(noise(1, 1, 1, 7), (1, 6, 6, 7))
+    convolution(flat)
+
+    def grid():
+        return np.ptp(DepthToSpace(4)(convolution(flat)), axis=(1, 2)).max()
+
+    kernel, bias = noise(3, 3, 7, 48), noise(48)
+    convolution.set_weights([kernel, bias])
+    assert grid() > 0.1
+    projected = [even(kernel), even(bias)]
+    convolution.set_weights(projected)
+    assert grid() < 1e-5
+    # It is a projection: what is even already stays, and the nearest even kernel is taken.
+    for before, after in zip((kernel, bias), projected, strict=True):
+        np.testing.assert_allclose(even(after), after, atol=1e-6)
+        assert abs(np.sum((before - after) * np.asarray(after))) < 1e-3
+
+
+def test_the_unfolded_generator_trains_without_a_grid():
+    """The constraint is applied by the optimiser, so that it holds after every update."""
+    generator = stirred(GENERATORS["course"]())
+    layer = generator.get_layer("to_rgb")
+    optimizer = keras.optimizers.Adam(0.1)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(generator(noise(1, 64, 64, 3)) ** 2)
+    optimizer.apply(
+        tape.gradient(loss, generator.trainable_variables), generator.trainable_variables
+    )
+    sums = layer.kernel.numpy().sum(axis=(0, 1)).reshape(-1, 16, 3)
+    assert np.ptp(sums, axis=1).max() < 1e-5
+    assert np.ptp(layer.bias.numpy().reshape(16, 3), axis=0).max() < 1e-6
 
 
 def test_reflection_padding_mirrors_without_repeating_the_border():

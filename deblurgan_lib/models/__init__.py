@@ -1,9 +1,14 @@
 """The networks: generators (`generator.py`), critics (`critic.py`), and their layers."""
 
 from .critic import patch_critic, tutorial_critic
-from .generator import resnet_generator, unet_generator
+from .generator import folded_unet_generator, resnet_generator, unet_generator
 from .receptive_field import receptive_field
 
 __all__ = [
-    "patch_critic", "receptive_field", "resnet_generator", "tutorial_critic", "unet_generator",
-]  # fmt: skip
+    "folded_unet_generator",
+    "patch_critic",
+    "receptive_field",
+    "resnet_generator",
+    "tutorial_critic",
+    "unet_generator",
+]

@@ -4,6 +4,8 @@ Every layer is registered under the package name `deblurgan`, so a saved model l
 Keras' safe mode once `deblurgan_lib` is imported. Only `BatchNormalization` has weights.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import layers, ops
@@ -194,6 +196,60 @@ class SpaceToDepth(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "block": self.block}
+
+
+@keras.saving.register_keras_serializable(package="deblurgan")
+class DepthToSpace(layers.Layer):
+    """Unfold channels into squares of `block` x `block` pixels, the reverse of `SpaceToDepth`.
+
+    Shape: (B, H, W, block * block * C) -> (B, H * block, W * block, C).
+    """
+
+    def __init__(self, block, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, inputs):
+        _, rows, columns, channels = ops.shape(inputs)
+        channels = channels // self.block**2
+        x = ops.reshape(inputs, (-1, rows, columns, self.block, self.block, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        return ops.reshape(x, (-1, rows * self.block, columns * self.block, channels))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        block = self.block
+        return batch, height and height * block, width and width * block, channels // block**2
+
+    def get_config(self):
+        return {**super().get_config(), "block": self.block}
+
+
+@keras.saving.register_keras_serializable(package="deblurgan")
+class EvenUnfolding(keras.constraints.Constraint):
+    """Keep a convolution before `DepthToSpace` from drawing a grid.
+
+    The pixels of one unfolded square come from different output channels. Where the picture is
+    flat they must be equal, or a pattern of the square's size lies over everything (Sugawara et
+    al. 2018 ask the same of other layers). So the taps of each kernel must have the same sum for
+    all pixels of a square, and the biases must be equal: what differs is taken away.
+
+    Args:
+        block: height and width of a square, as in `DepthToSpace`.
+    """
+
+    def __init__(self, block):
+        self.block = block
+
+    def __call__(self, w):
+        # (taps, input channels, pixels of a square, colours); a bias is one tap of one channel.
+        taps = math.prod(w.shape[:-2])
+        parts = ops.reshape(w, (taps, w.shape[-2] if len(w.shape) > 1 else 1, self.block**2, -1))
+        mean = ops.mean(parts, axis=0, keepdims=True)
+        return ops.reshape(parts - mean + ops.mean(mean, axis=2, keepdims=True), w.shape)
+
+    def get_config(self):
+        return {"block": self.block}
 
 
 @keras.saving.register_keras_serializable(package="deblurgan")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from .layers import GlobalSkip, PadToMultiple, ReflectionPadding2D, SpaceToDepth
+from .layers import DepthToSpace, GlobalSkip, PadToMultiple, ReflectionPadding2D, SpaceToDepth
 
 # These compute each place by itself, from the same place of what they are given.
 POINTWISE = (
@@ -59,6 +59,9 @@ def receptive_field(network: keras.Model) -> ReceptiveField:
             case layers.UpSampling2D():
                 step /= layer.size[0]
                 first -= (layer.size[0] - 1) * step
+            case DepthToSpace():
+                step /= layer.block
+                first -= (layer.block - 1) * step
             case SpaceToDepth():
                 last += (layer.block - 1) * step
                 step *= layer.block

@@ -1,0 +1,44 @@
+"""Collect real pairs of several video scenes, and a few of the sample set, into one data set.
+
+    python benchmarks/frames.py GOPRO_Large/train REDS --held-out 020 --to data/frames
+
+Each folder holds scenes with `blur` and `sharp`, as GOPRO and REDS have them. The scenes that are
+held out go to `test`, with the sample set's test photographs. The shipped generators were trained
+on this; see their cards in `deblurgan_lib/weights`.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from deblurgan_lib import course
+
+SAMPLE_SHAKES = ("_0", "_1")  # Two of the six versions of each sample photograph.
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--held-out", nargs="*", default=[], metavar="SCENE")
+    parser.add_argument("--to", type=Path, required=True)
+    args = parser.parse_args()
+    for split in ("train", "test"):
+        for side in "AB":
+            (args.to / split / side).mkdir(parents=True, exist_ok=True)
+    for scene in sorted(scene for folder in args.folders for scene in folder.iterdir()):
+        split = "test" if scene.name in args.held_out else "train"
+        for sharp in sorted((scene / "sharp").glob("*.png")):
+            name = f"{scene.name}_{sharp.name}"
+            shutil.copyfile(scene / "blur" / sharp.name, args.to / split / "A" / name)
+            shutil.copyfile(sharp, args.to / split / "B" / name)
+    sample = course.data_folder("sample")
+    for split in ("train", "test"):
+        for side in "AB":
+            for photo in sorted((sample / split / side).iterdir()):
+                if photo.stem.endswith(SAMPLE_SHAKES):
+                    shutil.copyfile(photo, args.to / split / side / photo.name)
+        print(split, len(list((args.to / split / "A").iterdir())), "pairs")
+
+
+if __name__ == "__main__":
+    main()
