@@ -131,3 +131,13 @@ def test_without_tremor_shakes_are_straight_lines():
         spread = np.linalg.eigvalsh(np.cov(points.T, aweights=psf[psf > 0]))
         length = np.sqrt(12 * spread[1])  # Of a line whose points have this variance.
         assert spread[0] < 0.4 and 2 < length < 30
+
+
+def test_mixed_shakes_hold_each_size_and_the_still_camera():
+    psfs = blur.mixed_psfs(4, 0, (5, 11))
+    assert psfs.shape == (12, 11, 11)
+    np.testing.assert_allclose(psfs.sum(axis=(1, 2)), 1.0, atol=1e-5)
+    photo = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+    np.testing.assert_array_equal(blur.blur(photo, psfs[0]), photo)
+    assert (psfs[4:8, :3].sum(), psfs[4:8, :, 8:].sum()) == (0, 0)  # 5x5, in the middle.
+    np.testing.assert_array_equal(psfs, blur.mixed_psfs(4, 0, (5, 11)))

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import pytest
 
-from deblurgan_lib import profiles, recipes, runs, training
+from deblurgan_lib import profiles, recipes, restore, runs, training
 from deblurgan_lib.datasets.photos import write_photo
 from deblurgan_lib.errors import CourseError
+from deblurgan_lib.muon import Muon
 
 TINY = dataclasses.replace(
     profiles.PROFILES["smoke"], width=4, blocks=1, critic_width=4, epochs=3, steps_per_epoch=2
@@ -51,7 +52,7 @@ def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, recipe):
     kept = {path.name for path in run.folder.iterdir()}
     assert kept == {
         "config.json", "metrics.csv", "logs", "checkpoints", "generator.keras", "report.json",
-        "before_after.png",
+        "before_after.png", *(["pixel_only.keras"] if recipes.RECIPES[recipe].warmup else []),
     }  # fmt: skip
     assert list(run.folder.glob("logs/**/events*"))
     assert steps(run) == [5, 6]
@@ -484,13 +485,31 @@ def test_config_is_json_that_repeats_the_run(train):
     assert str(os.sep) not in config["data"]
 
 
-def test_a_long_gradient_is_shortened_and_a_short_one_is_not():
+def test_the_recipe_chooses_the_optimiser_of_the_generator():
+    kernel = keras.Variable(np.zeros((3, 3, 4, 8), "float32"), name="kernel")
+    gradient = np.random.default_rng(0).normal(size=kernel.shape).astype("f")
     recipe = recipes.RECIPES["course"]
-    for length, used in ((1000.0, 1.0), (0.5, 0.5)):
-        weight = keras.Variable(np.zeros(4, "float32"))
-        adam = training.build_optimizer(recipe, 1e-3, 10, clip=1.0)
-        adam.build([weight])
-        adam.apply([keras.ops.full((4,), length / 2)], [weight])
-        momentum = next(v for v in adam.variables if "momentum" in v.path)
-        expected = (1 - recipe.beta_1) * used / 2
-        np.testing.assert_allclose(momentum, np.full(4, expected), rtol=1e-4)
+    for muon, kind in ((True, Muon), (False, keras.optimizers.Adam)):
+        optimizer = training.build_optimizer(recipe, 1e-3, 10, muon, averaging=0.9)
+        optimizer.build([kernel])
+        assert isinstance(optimizer, kind)
+        assert optimizer.use_ema
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [kernel])
+    assert recipe.optimizer == "muon"
+
+
+def test_the_generator_of_the_warm_up_is_kept_beside_the_final_one(train):
+    """It is what the run had learned from the pixels alone."""
+    run = train()
+    before = restore.load(run.folder / "pixel_only.keras").get_weights()
+    after = run.generator().get_weights()
+    assert any(np.abs(a - b).max() > 0 for a, b in zip(before, after, strict=True))
+
+
+def test_fresh_blur_of_real_frames_has_shakes_of_its_own(train):
+    run = train(fresh_blur=1.0)
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["fresh_blur"] == 1.0
+    assert tuple(config["shakes"]) == training.FRAME_SHAKES
+    with pytest.raises(CourseError, match="share between 0 and 1"):
+        train("other", fresh_blur=1.5)
