@@ -75,8 +75,8 @@ class DeblurGAN(keras.Model):
     def update(self, optimizer, gradients, weights):
         """Apply the mean of all devices' gradients.
 
-        Keras' optimisers add up what devices hand in, and only after they have shortened it (see
-        `training.build_optimizer`) or looked for infinities in it. Each device has the mean first.
+        Keras' optimisers add up what devices hand in, but look for infinities in each part by
+        itself. Each device has the mean first.
         """
         devices = tf.distribute.get_replica_context()
         gradients = devices.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)

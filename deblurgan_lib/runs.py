@@ -1,8 +1,9 @@
 """The folder of a training run: what is kept, and how nothing of it is lost.
 
 `runs/<name>/` holds `config.json` (what would repeat the run), `metrics.csv`, `logs/` for
-TensorBoard, `checkpoints/` (the last two), `generator.keras`, `report.json` and
-`before_after.png`. The report is written last: a run that has one is finished.
+TensorBoard, `checkpoints/` (the last two), `pixel_only.keras` (the generator when the warm-up
+ended, if there was one), `generator.keras`, `report.json` and `before_after.png`. The report is
+written last: a run that has one is finished.
 """
 
 import contextlib
