@@ -15,8 +15,9 @@ class Profile:
     """Sizes of one run.
 
     Args:
-        width: generator channels at full resolution; the residual blocks have four times as many.
-        blocks: residual blocks of the generator.
+        width: generator channels at full resolution; a ResNet's blocks have four times as many, the
+            levels of the folded U-Net three, six and nine times.
+        blocks: residual blocks of a ResNet, see `models.folded_unet_generator` for the other.
         critic_width: channels of the critic's first convolution.
         crop: height and width of a training crop, pixels of the original photograph.
         batch: crops in a step.

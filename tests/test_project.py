@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = [
-    "errors", "profiles", "recipes", "blur", "datasets", "models", "losses", "gan", "evaluation",
-    "untrusted", "precision", "restore", "figures", "runs", "devices", "training", "widgets",
-    "course", "exercises", "cli",
+    "errors", "profiles", "recipes", "blur", "datasets", "models", "losses", "gan", "muon",
+    "evaluation", "untrusted", "precision", "restore", "figures", "runs", "devices", "training",
+    "widgets", "course", "exercises", "cli",
 ]  # fmt: skip
 
 
