@@ -110,7 +110,8 @@ def commit() -> str:
         )
         return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}")
+    others = (".", f":(exclude){RESULTS}")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", *others)
     return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
 
 
