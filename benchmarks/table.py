@@ -101,9 +101,18 @@ def machine(*packages: str) -> str:
 
 
 def commit() -> str:
-    describe = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    done = subprocess.run(describe, cwd=course.home(), capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """The commit that is measured; "-dirty" if anything but the results has changed since."""
+
+    def git(*arguments):
+        command = ["git", *arguments]
+        done = subprocess.run(
+            command, cwd=course.home(), capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    others = (".", ":(exclude)benchmarks/RESULTS.md")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", *others)
+    return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
 
 
 def record(what, ours, against, result, target, met, machine) -> None:
