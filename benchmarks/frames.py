@@ -1,17 +1,23 @@
 """Collect real pairs of several video scenes, and a few of the sample set, into one data set.
 
-    python benchmarks/frames.py GOPRO_Large/train REDS --held-out 020 --to data/frames
+    python benchmarks/frames.py GOPRO_Large/train REDS --held-out 020 --photos walls --to frames
 
 Each folder holds scenes with `blur` and `sharp`, as GOPRO and REDS have them. The scenes that are
-held out go to `test`, with the sample set's test photographs. The shipped generators were trained
-on this; see their cards in `deblurgan_lib/weights`.
+held out go to `test`, with the sample set's test photographs. Sharp photographs are made at most
+1280 pixels wide and get a camera motion each. The shipped generators were trained on this; see
+their cards in `deblurgan_lib/weights`.
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
-from deblurgan_lib import course
+import numpy as np
+from PIL import Image
+
+from deblurgan_lib import blur, course
+from deblurgan_lib.datasets.photos import read_photo, write_photo
+from deblurgan_lib.training import FRAME_SHAKES
 
 SAMPLE_SHAKES = ("_0", "_1")  # Two of the six versions of each sample photograph.
 
@@ -20,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--held-out", nargs="*", default=[], metavar="SCENE")
+    parser.add_argument("--photos", type=Path, help="a folder of sharp photographs")
     parser.add_argument("--to", type=Path, required=True)
     args = parser.parse_args()
     for split in ("train", "test"):
@@ -37,7 +44,20 @@ def main() -> None:
             for photo in sorted((sample / split / side).iterdir()):
                 if photo.stem.endswith(SAMPLE_SHAKES):
                     shutil.copyfile(photo, args.to / split / side / photo.name)
+    if args.photos:
+        shake(sorted(args.photos.iterdir()), args.to / "train")
+    for split in ("train", "test"):
         print(split, len(list((args.to / split / "A").iterdir())), "pairs")
+
+
+def shake(photos: list[Path], to: Path) -> None:
+    """Write each photograph, made as small as a frame, and a blurred version of it."""
+    psfs = np.random.default_rng(0).permutation(blur.mixed_psfs(8, 1, FRAME_SHAKES))
+    for photo, psf in zip(photos, psfs, strict=False):
+        sharp = Image.fromarray(read_photo(photo))
+        sharp.thumbnail((1280, 1280), Image.Resampling.LANCZOS)
+        write_photo(to / "B" / f"{photo.stem}.png", np.asarray(sharp))
+        write_photo(to / "A" / f"{photo.stem}.png", blur.blur(np.asarray(sharp), psf))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 
 from .errors import CourseError
 
+SWING = {"inertia": 0.0, "big_shake": 0.0, "gaussian_shake": 2.0}  # Of `shake_trajectories`.
 GAMMA = 2.2  # Exponent of GOPRO's camera response curve (Nah et al. 2017, section 3).
 
 
@@ -130,10 +131,14 @@ def random_psfs(n: int, seed: int, size: int, max_length: float, **shake: float)
 
 
 def mixed_psfs(n: int, seed: int, sizes: tuple[int, ...]) -> np.ndarray:
-    """Camera shakes of several sizes in one array, and as many cameras that are held still.
+    """Camera motions of several sizes in one array, and as many cameras that are held still.
+
+    Half of the motions are shakes with everything that `shake_trajectories` draws; the others are
+    swings, nearly straight, as when a camera is turned or carried: in a video's short exposures
+    they are the commoner ones.
 
     Args:
-        n: number of point-spread functions of each size.
+        n: number of point-spread functions of each size, even.
         seed: the same seed gives the same functions.
         sizes: heights and widths, odd, pixels; the longest path is four thirds of the size.
 
@@ -144,10 +149,11 @@ def mixed_psfs(n: int, seed: int, sizes: tuple[int, ...]) -> np.ndarray:
     still = np.zeros((n, largest, largest), np.float32)
     still[:, largest // 2, largest // 2] = 1.0
     psfs = [still]
-    for place, size in enumerate(sizes):
-        shaken = random_psfs(n, seed * len(sizes) + place, size, size * 4 / 3)
+    kinds = [(size, habit) for size in sizes for habit in ({}, SWING)]
+    for place, (size, habit) in enumerate(kinds):
+        moved = random_psfs(n // 2, seed * len(kinds) + place, size, size * 4 / 3, **habit)
         margin = (largest - size) // 2
-        psfs.append(np.pad(shaken, ((0, 0), (margin, margin), (margin, margin))))
+        psfs.append(np.pad(moved, ((0, 0), (margin, margin), (margin, margin))))
     return np.concatenate(psfs)
 
 

@@ -50,10 +50,10 @@ PROFILES = {
         width=16, blocks=8, critic_width=32, crop=128, batch=8,
         epochs=16, steps_per_epoch=112, validation_photos=6, offline=True,
     ),
-    # Two CPU cores, a night or two: the generators that are shipped.
+    # Two CPU cores, two hours: the generators that are shipped.
     "overnight": Profile(
         width=16, blocks=8, critic_width=32, crop=192, batch=8,
-        epochs=100, steps_per_epoch=500, validation_photos=12, offline=True,
+        epochs=60, steps_per_epoch=500, validation_photos=12, offline=True,
     ),
     # One 16 GB GPU, hours.
     "colab": Profile(
