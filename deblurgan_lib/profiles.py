@@ -53,7 +53,7 @@ PROFILES = {
     # Two CPU cores, two hours: the generators that are shipped.
     "overnight": Profile(
         width=16, blocks=8, critic_width=32, crop=192, batch=8,
-        epochs=60, steps_per_epoch=500, validation_photos=12, offline=True,
+        epochs=80, steps_per_epoch=500, validation_photos=12, offline=True,
     ),
     # One 16 GB GPU, hours.
     "colab": Profile(
