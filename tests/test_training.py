@@ -160,7 +160,7 @@ def test_a_checkpoint_holds_both_networks_both_optimisers_and_the_average(train,
         training.build_generator(recipe, TINY), training.build_critic(recipe, TINY)
     )
     optimizers = (
-        training.build_optimizer(recipe, 1e-3, 6, recipe.averaging),
+        training.build_optimizer(recipe, 1e-3, 6, muon=True, averaging=recipe.averaging),
         training.build_optimizer(recipe, 1e-3, 2),
     )
     fresh.compile(*optimizers)
