@@ -281,6 +281,7 @@ def _fit(
     )
     batches = iter(_batches(strategy, train_pairs, sizes, config, done))
     validation = whole_photos(spread(test_pairs, sizes.validation_photos))
+    test_step = _compiled_test_step(strategy, gan, validation.element_spec)
     gan.stop_training = False
     callbacks.on_train_begin()
     for end, terms in phases:
@@ -288,7 +289,7 @@ def _fit(
             continue
         with strategy.scope():
             gan.compile(gan.optimizer, gan.critic_optimizer, **terms)
-        train_step, test_step = _compiled(strategy, gan, validation.element_spec)
+        train_step = _compiled_train_step(strategy, gan)
         for step in range(done, end):
             if gan.stop_training:
                 break
@@ -337,8 +338,8 @@ def _batches(strategy, pairs, sizes, config, start_step):
     return strategy.distribute_datasets_from_function(of_machine)
 
 
-def _compiled(strategy, gan: DeblurGAN, photos):
-    """`gan`'s two steps as graphs; the first adds its values to `gan.sums`."""
+def _compiled_train_step(strategy, gan: DeblurGAN):
+    """`gan`'s step as a graph, for the terms it is compiled with; adds its values to `gan.sums`."""
 
     def step(batch):
         values = gan.train_step(batch)
@@ -349,13 +350,19 @@ def _compiled(strategy, gan: DeblurGAN, photos):
         values = strategy.run(step, args=(batch,))
         gan.sums.assign_add(strategy.reduce("MEAN", values, axis=None))
 
+    return train_step
+
+
+def _compiled_test_step(strategy, gan: DeblurGAN, photos):
+    """`gan`'s test as one graph for photographs of all sizes and for all terms."""
+
     @tf.function(input_signature=[photos], autograph=False)
     def test_step(pair):
         # Each device scores every photograph: photographs of any size cannot share a batch.
         values = strategy.run(gan.test_step, args=(pair,))
         return strategy.experimental_local_results(values["psnr"])[0]
 
-    return train_step, test_step
+    return test_step
 
 
 def _save_generator(what, sizes, gan: DeblurGAN, path: Path) -> keras.Model:

@@ -72,6 +72,21 @@ def test_the_course_warms_up_with_pixels_and_ends_with_the_whole_game(train):
     assert [row["perceptual"] != 0 for row in rows] == [False, False, True]
 
 
+def test_the_test_of_photographs_of_all_sizes_is_traced_once_a_run(
+    train, data_set, photo, monkeypatch
+):
+    for half in "AB":
+        write_photo(sorted((data_set / "test" / half).iterdir())[0], photo[:70, :90])
+    traces, test_step = [], training.DeblurGAN.test_step
+    monkeypatch.setattr(
+        training.DeblurGAN,
+        "test_step",
+        lambda gan, pair: traces.append(pair) or test_step(gan, pair),
+    )
+    assert len(train().metrics) == 3
+    assert len(traces) == 1
+
+
 def test_a_finished_run_is_returned_as_it_is(train):
     report = train().folder / "report.json"
     before = report.stat().st_mtime_ns
