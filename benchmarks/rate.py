@@ -3,18 +3,8 @@
     python benchmarks/rate.py             # the arithmetic rate, both recipes, both precisions
     python benchmarks/rate.py --growth    # seconds by pixels and by batch
 
-The operations of a step are counted from the networks' layers, as lesson 05 does; by hand, for
-`tutorial` at 256x256, in thousand millions of multiplications with an addition:
-
-    generator   0.62 + 1.21 + 1.21 + 18 * 2.42 + 1.21 + 1.21 + 0.62       = 49.6
-    critic      0.05 + 0.27 + 0.13 + 0.13 + 0.54 (its Dense: 0.0003)      =  1.12
-    VGG         0.11 + 2.42 + 1.21 + 2.42 + 1.21 + 2.42 + 2.42            = 12.2
-
-    generator 4 passes (once for the fakes, forward, back twice)          =  198
-    critic    5 * 6 + 2 passes                                            =   36
-    VGG       3 passes (sharp, restored, back)                            =   37
-
-271 in all, 0.54e12 operations. All else (norms, activations, borders, Adam) counts as nothing, so
+The operations of a step are counted from the networks' layers (`deblurgan_lib.cost`, opened up and
+counted by hand in lesson 05). All else (norms, activations, borders, Adam) counts as nothing, so
 the rate is what is left for convolutions. It is set against one 3x3 convolution of 256 channels on
 64x64 pixels, the one that most of the generator consists of, forward and both ways back.
 """
@@ -28,38 +18,8 @@ import table
 import tensorflow as tf
 from steps import SIZES, build, pictures
 
-from deblurgan_lib import recipes
+from deblurgan_lib import cost, recipes
 from deblurgan_lib.precision import measure_precision
-
-
-def multiply_adds(model, size):
-    """Of all convolutions and dense layers of a network, for one picture of size x size pixels."""
-    total = 0
-    kinds = keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense
-    layers = [layer for layer in model.layers if isinstance(layer, kinds)]
-    probe = keras.Model(model.input, [layer.output for layer in layers])
-    for layer, out in zip(layers, probe(keras.Input((size, size, 3), batch_size=1)), strict=True):
-        places = 1 if isinstance(layer, keras.layers.Dense) else out.shape[1] * out.shape[2]
-        if isinstance(layer, keras.layers.Conv2DTranspose):
-            places //= layer.strides[0] ** 2
-        total += places * int(np.prod(layer.kernel.shape))
-    return total
-
-
-def operations(recipe, gan):
-    """Of one step; a multiplication and an addition are two.
-
-    A pass back costs as much as one forward for each of the inputs and the weights. The gradient
-    penalty: forward, back to the picture, and that whole chain back again, to the weights and to
-    what lies before: 1 + 1 + 4.
-    """
-    what = recipes.RECIPES[recipe]
-    passes = {
-        gan.generator: 3 + what.fakes_from_inference,
-        gan.perceptual.network: 3,
-        gan.critic: what.critic_steps * (6 + 6 * bool(what.gradient_penalty)) + 2,
-    }
-    return sum(2 * n * multiply_adds(net, SIZES.crop) for net, n in passes.items())
 
 
 def convolution(dtype):
@@ -93,7 +53,7 @@ def rates(rounds):
         each, convolve = convolution(keras.DTypePolicy(policy).compute_dtype)
         for recipe in ("tutorial", "paper"):
             gan, batch = build(recipe, policy), pictures()
-            total = operations(recipe, gan)
+            total = sum(cost.step_operations(recipes.RECIPES[recipe], SIZES).values())
             sides = {
                 "step": functools.partial(gan.train_on_batch, *batch),
                 "convolution": functools.partial(convolve, 10),

@@ -14,7 +14,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = [
     "errors", "profiles", "recipes", "blur", "datasets", "models", "losses", "gan", "muon",
     "evaluation", "untrusted", "precision", "restore", "figures", "runs", "devices", "training",
-    "widgets", "course", "exercises", "cli",
+    "cost", "widgets", "course", "exercises", "cli",
 ]  # fmt: skip
 
 
