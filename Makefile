@@ -6,14 +6,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test browser test-browser lab notebooks gallery recipes bad-runs benchmark kills repository clean
+.PHONY: help train test browser test-browser lab app notebooks gallery recipes bad-runs benchmark kills repository clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make train      train on the embedded photographs: lesson 05, run by papermill"
 	@echo "make test       check the code's style, run the unit tests and every notebook"
-	@echo "make test-browser   open lessons 00 and 06 in JupyterLab and Chromium, and use them"
+	@echo "make test-browser   open lessons 00 and 06 and the app in Chromium, and use them"
 	@echo "make lab        open the lessons in JupyterLab"
+	@echo "make app        deblur photographs of yours in the browser, without code"
 	@echo "make notebooks  run every lesson anew and store what it shows"
 	@echo "make gallery    copy the README's figures out of the stored lessons"
 	@echo "make bad-runs   train the runs of lesson 05 that go wrong"
@@ -49,12 +50,25 @@ browser:
 	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -qq -y --no-install-recommends chromium
 
-test-browser: $(READY) browser
+test-browser: $(READY) browser $(BIN)/voila
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(BIN)/pytest tests/browser.py
 
+$(BIN)/voila: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[app]'
+	@touch $@
+
+# Megabytes of a photograph that a page can take; left alone, Jupyter's servers stop at 10.
+UPLOAD = 50
+lab app: export DEBLURGAN_UPLOAD_MB = $(UPLOAD)
+MESSAGES = tornado_settings="{'websocket_max_message_size': $(UPLOAD)_100_000}"
+
+# OPTIONS, as for instance --no-browser or --port=9000, go to the server.
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.$(MESSAGES) $(OPTIONS)
+
+app: $(READY) $(BIN)/voila
+	$(BIN)/voila notebooks/app.ipynb --Voila.$(MESSAGES) $(OPTIONS)
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/refresh.py $(LESSONS)
@@ -88,7 +102,7 @@ recipes: $(READY)
 OLD = $(shell sed -n 's|^Repository = "https://github.com/\(.*\)"|\1|p' pyproject.toml)
 repository:
 	@test -n "$(NAME)" || { echo "Name it: make repository NAME=owner/name"; exit 1; }
-	sed -i.old 's|$(OLD)|$(NAME)|g' notebooks/[0-9]*.ipynb README.md pyproject.toml
+	sed -i.old 's|$(OLD)|$(NAME)|g' notebooks/*.ipynb README.md pyproject.toml
 	rm -f notebooks/*.old README.md.old pyproject.toml.old
 
 clean:

@@ -87,10 +87,9 @@ def _print_scores(report: dict) -> None:
 def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict[Path, Path]:
     """From each photo asked for to the file that will hold its restoration.
 
-    A photo in a folder that was asked for, or in folders below it, keeps its place in them. What
-    cannot be written in the format it has (GIF, or a format without a suffix) becomes a PNG.
+    A photo in a folder that was asked for, or in folders below it, keeps its place in them.
     """
-    from .datasets.photos import FORMATS, list_photos
+    from .datasets.photos import list_photos, suffix_of_result
 
     photos = []
     for argument in map(Path, arguments):
@@ -102,8 +101,8 @@ def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict
         photos += [(photo, argument if argument.is_dir() else photo.parent) for photo in found]
     targets = {}
     for photo, top in photos:
-        suffix = photo.suffix if FORMATS.get(photo.suffix.lower(), "GIF") != "GIF" else ".png"
-        target = output / photo.relative_to(top).with_name(f"{photo.stem}{stem_end}{suffix}")
+        name = f"{photo.stem}{stem_end}{suffix_of_result(photo)}"
+        target = output / photo.relative_to(top).with_name(name)
         if target in targets.values() and photo not in targets:
             raise CourseError(
                 f"Two photos would both become {target}; restore them into different folders."
@@ -118,7 +117,6 @@ def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict
 
 def _deblur(args) -> int:
     from .datasets.download import progress
-    from .datasets.photos import read_source, side_by_side, write_photo
 
     output = Path(args.output)
     targets = _photos_to_deblur(args.photos, output, "_before_after" * args.side_by_side)
@@ -133,12 +131,7 @@ def _deblur(args) -> int:
     with progress("photos", len(missing), unit=" photos", hidden=not many) as bar:
         for photo, target in missing.items():
             try:
-                before, source = read_source(photo)
-                after = restore.restore(generator, before, bar=not many)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if args.side_by_side:
-                    after, source = side_by_side(before, after, source)
-                write_photo(target, after, source)
+                restore.restore_file(generator, photo, target, bar=not many, both=args.side_by_side)
             except CourseError as error:
                 failures.append(error)
             bar.update()

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from . import models, untrusted
 from .datasets.download import progress
+from .datasets.photos import Source, read_source, side_by_side, write_photo
 from .datasets.pipeline import to_float, to_uint8
 from .errors import CourseError
 from .models.layers import GlobalSkip, InstanceNormalization
@@ -22,6 +23,11 @@ from .precision import measure_precision
 SHIPPED = Path(__file__).parent / "weights"
 DEFAULT = "sample"
 """The shipped generator that the command line takes where none is named."""
+
+
+def shipped() -> list[str]:
+    """The names of the generators that are shipped, the default first."""
+    return sorted((file.stem for file in SHIPPED.glob("*.keras")), key=lambda x: (x != DEFAULT, x))
 
 
 def find_weights(weights: str | Path, runs: Path) -> Path:
@@ -40,10 +46,9 @@ def find_weights(weights: str | Path, runs: Path) -> Path:
                 return file
     done = sorted(file.parent.name for file in Path(runs).glob("*/generator.keras"))
     finished = f"finished runs: {', '.join(done)}" if done else "no run has finished yet"
-    shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.keras")))
     raise CourseError(
         f"{weights} is neither a .keras file, nor a run in {runs} ({finished}), "
-        f"nor one of the generators that are shipped ({shipped})."
+        f"nor one of the generators that are shipped ({', '.join(shipped())})."
     )
 
 
@@ -147,6 +152,33 @@ def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.n
             ]
             shown.update()
     return restored
+
+
+def restore_file(
+    generator: keras.Model, photo: Path, target: Path, bar: bool = True, both: bool = False
+) -> Source:
+    """Restore the photograph in a file into another file, see `write_photo`.
+
+    Args:
+        generator: see `load`.
+        photo: a file that holds a photograph.
+        target: the file to be written; its folder is made.
+        bar: show a progress bar where it takes longer.
+        both: make one picture of the photograph before and after.
+
+    Returns:
+        What was in the file besides colours, and is kept.
+
+    Raises:
+        CourseError: the photograph could not be read, or its restoration not written.
+    """
+    before, source = read_source(photo)
+    after = restore(generator, before, bar)
+    if both:
+        after, source = side_by_side(before, after, source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_photo(target, after, source)
+    return source
 
 
 def _restore_whole(generator: keras.Model, photo: np.ndarray) -> np.ndarray:

@@ -1,9 +1,12 @@
 """What moves in a notebook while it runs."""
 
+import base64
+import html
 import io
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets
@@ -13,10 +16,10 @@ import PIL.Image
 
 from . import figures
 from .datasets.pairs import Pair
-from .datasets.photos import read_photo
+from .datasets.photos import FORMATS, read_photo, suffix_of_result
 from .errors import CourseError
 from .evaluation import psnr, psnr_of_doing_nothing
-from .restore import restore
+from .restore import restore, restore_file
 from .runs import Run
 
 
@@ -71,17 +74,19 @@ class LiveTraining(keras.callbacks.Callback):
         )
 
 
-LONGEST_SIDE = 1280
-"""Pixels. A longer upload is made smaller, so that an answer takes seconds."""
+SHOWN = (1280, 800)
+"""Pixels. A photograph that is wider or higher is made smaller for the slider to fit the page."""
 
 
-def _jpeg(photo: np.ndarray) -> bytes:
+def _jpeg(photo: np.ndarray, icc_profile: bytes | None) -> bytes:
     buffer = io.BytesIO()
-    PIL.Image.fromarray(photo).save(buffer, "JPEG", quality=85)
+    PIL.Image.fromarray(photo).save(buffer, "JPEG", quality=85, icc_profile=icc_profile)
     return buffer.getvalue()
 
 
-def before_after_slider(before: np.ndarray, after: np.ndarray) -> ipywidgets.Widget:
+def before_after_slider(
+    before: np.ndarray, after: np.ndarray, icc_profile: bytes | None = None
+) -> ipywidgets.Widget:
     """One picture, `before` left of a line and `after` right of it, and a slider for the line.
 
     The slider is the browser's own kind: it follows the mouse, and the arrow keys once it has the
@@ -89,10 +94,11 @@ def before_after_slider(before: np.ndarray, after: np.ndarray) -> ipywidgets.Wid
 
     Args:
         before, after: uint8 (H, W, 3), of one size.
+        icc_profile: the profile that says what their values are, for other than sRGB.
     """
     width = before.shape[1]
     picture = ipywidgets.Image(format="jpeg")
-    picture.layout = ipywidgets.Layout(max_width="100%", height="auto", object_fit="contain")
+    picture.layout = ipywidgets.Layout(width=f"{width}px", max_width="100%", height="auto")
     slider = ipywidgets.FloatSlider(
         value=50,
         max=100,
@@ -108,7 +114,7 @@ def before_after_slider(before: np.ndarray, after: np.ndarray) -> ipywidgets.Wid
         mixed[:, :line] = before[:, :line]
         if 0 < line < width:
             mixed[:, max(line - 1, 0) : line + 1] = 255
-        picture.value = _jpeg(mixed)
+        picture.value = _jpeg(mixed, icc_profile)
 
     draw()
     slider.observe(draw, "value")
@@ -123,46 +129,113 @@ def _uploaded(value) -> tuple[str, bytes]:
     return value[0]["name"], bytes(value[0]["content"])
 
 
-def restore_upload(restore_photo: Callable[[np.ndarray], np.ndarray]) -> ipywidgets.Widget:
-    """A button that takes a photograph, and below it the photograph before and after.
+def largest_upload() -> int:
+    """Megabytes that the browser can send to the kernel in one piece.
+
+    Jupyter's server cuts the connection at 10 unless it is told otherwise, as the Makefile does;
+    Colab's does at 1 (https://github.com/jupyter-widgets/ipywidgets/issues/3452). The kernel never
+    hears of such a file, so that this must be said before.
+    """
+    return 1 if "google.colab" in sys.modules else int(os.environ.get("DEBLURGAN_UPLOAD_MB", 10))
+
+
+LARGEST_RESULT = 300
+"""Megabytes. Browsers end links with data in them at 512, and such data takes a third more."""
+
+
+def restore_upload(generators: dict[str, keras.Model]) -> ipywidgets.Widget:
+    """A button that takes a photograph; below it the photograph before and after, and a link.
+
+    The link saves the restored photograph in its own size, under the name and with all else that
+    `deblurgan deblur` keeps. Where there are several generators, one is chosen, and another choice
+    restores the same photograph anew.
 
     Args:
-        restore_photo: uint8 (H, W, 3) blurred to uint8 (H, W, 3) restored.
+        generators: from what they are called on the page; the first is chosen at the start.
     """
     button = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Choose a photo")
-    said = ipywidgets.Label("Nothing is sent anywhere but to the kernel of this notebook.")
-    result = ipywidgets.VBox()
+    button.layout.width = "auto"
+    choice = ipywidgets.Dropdown(options=list(generators), description="Generator")
+    said, result = ipywidgets.HTML(), ipywidgets.VBox()  # A Label would not break its line.
+
+    def say(text):
+        said.value = html.escape(text)
 
     def take(_):
         if not button.value:
             return
         name, content = _uploaded(button.value)
-        said.value = f"Restoring {name} ..."
+        _close(*result.children)
         result.children = ()
+        say(f"Restoring {name} ...")
+        button.disabled = choice.disabled = True
         try:
-            photo, note = _read_upload(name, content)
+            text, result.children = _restored(generators[choice.value], name, content)
+            say(text)
         except CourseError as error:
-            said.value = str(error)
-            return
-        result.children = (before_after_slider(photo, restore_photo(photo)),)
-        height, width = photo.shape[:2]
-        said.value = f"{name}, {width}x{height} pixels{note}"
+            say(str(error))
+        except Exception as error:
+            say(f"{name} could not be restored ({type(error).__name__}).")
+            raise
+        finally:
+            button.disabled = choice.disabled = False
 
+    say(
+        f"Up to {largest_upload()} MB; a larger file does not arrive, and then the page must be "
+        "loaded again. Your photograph goes nowhere but to the kernel behind this page."
+    )
     button.observe(take, "value")
-    return ipywidgets.VBox([button, said, result])
+    choice.observe(take, "value")
+    top = ipywidgets.HBox([button, choice] if len(generators) > 1 else [button])
+    return ipywidgets.VBox([top, said, result])
 
 
-def _read_upload(name: str, content: bytes) -> tuple[np.ndarray, str]:
+def _close(*widgets: ipywidgets.Widget) -> None:
+    """Let go of widgets and of what is in them; else kernel and page would keep every picture."""
+    for widget in widgets:
+        _close(*getattr(widget, "children", ()))
+        widget.close()
+
+
+def _restored(
+    generator: keras.Model, name: str, content: bytes
+) -> tuple[str, list[ipywidgets.Widget]]:
+    """What to say of an upload; and the link that saves its restoration, and the slider."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "photo"
-        path.write_bytes(content)
+        upload = Path(folder) / "photo"
+        target = upload.with_name(f"restored{suffix_of_result(name)}")
+        upload.write_bytes(content)
         try:
-            photo = read_photo(path)
-        except CourseError:
-            raise CourseError(f"{name} is not a photograph that can be read; try a JPEG.") from None
-    scale = LONGEST_SIDE / max(photo.shape[:2])
-    if scale >= 1:
-        return photo, "."
-    size = [max(round(side * scale), 1) for side in photo.shape[1::-1]]
-    smaller = PIL.Image.fromarray(photo).resize(size, PIL.Image.Resampling.LANCZOS)
-    return np.array(smaller), f", made smaller from {photo.shape[1]}x{photo.shape[0]}."
+            source = restore_file(generator, upload, target, bar=False)
+        except CourseError as error:
+            said = str(error).replace(str(target), f"The restored {name}")
+            raise CourseError(said.replace(str(upload), name)) from None
+        before, after, restored = read_photo(upload), read_photo(target), target.read_bytes()
+    size = before.shape[1::-1]
+    smaller = size[0] > SHOWN[0] or size[1] > SHOWN[1]
+    said = f"{name}, {size[0]}x{size[1]} pixels" + (", shown smaller." if smaller else ".")
+    if len(restored) > LARGEST_RESULT * 10**6:
+        raise CourseError(
+            f"The restored {name} has {len(restored) / 1e6:.0f} MB, more than a page can save; "
+            "restore it with `deblurgan deblur`."
+        )
+    profile = None if source.grey else source.options.get("icc_profile")
+    slider = before_after_slider(_preview(before), _preview(after), profile)
+    return said, [_save_link(f"{Path(name).stem}{target.suffix}", restored), slider]
+
+
+def _preview(photo: np.ndarray) -> np.ndarray:
+    picture = PIL.Image.fromarray(photo)
+    picture.thumbnail(SHOWN, PIL.Image.Resampling.LANCZOS)
+    return np.array(picture)
+
+
+def _save_link(name: str, content: bytes) -> ipywidgets.Widget:
+    """A link in the shape of a button that saves a photograph; the page holds all of it."""
+    kind = PIL.Image.MIME[FORMATS[Path(name).suffix.lower()]]
+    data = base64.b64encode(content).decode()
+    name = html.escape(name)
+    return ipywidgets.HTML(
+        '<a class="jupyter-widgets jupyter-button widget-button mod-primary" style="width: auto" '
+        f'download="{name}" href="data:{kind};base64,{data}">Save {name}</a>'
+    )

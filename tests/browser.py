@@ -1,12 +1,14 @@
-"""Lessons 00 and 06 in a real JupyterLab and a real browser: `make test-browser`.
+"""Lessons 00 and 06 in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
 
 Not collected by `make test`: it needs Chromium and Playwright, which the command installs.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,10 +16,13 @@ import time
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms
 from playwright.sync_api import sync_playwright
+from skimage import data as photographs
+
+from deblurgan_lib import cli, restore
+from deblurgan_lib.datasets.photos import read_photo
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "notebooks"
@@ -26,21 +31,23 @@ TOKEN = "for-this-test-only"
 MINUTES = 60_000  # In milliseconds, as Playwright counts.
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The address of a JupyterLab that shows a copy of the lessons."""
-    folder = tmp_path_factory.mktemp("lab")
+@contextlib.contextmanager
+def serve(target, folder, options, answers):
+    """What `make TARGET` starts, as a server of this environment, for a copy of the notebooks.
+
+    Args:
+        target: lab or app.
+        folder: the working folder; the notebooks are copied into it.
+        options: for the server.
+        answers: the path that the server answers as soon as it runs.
+    """
     shutil.copytree(LESSONS, folder / "notebooks")
-    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    # Every cell stays in the page, not only those in view, so that all can be looked at.
-    options = {"windowingMode": "none", "autoStartDefaultKernel": True}
-    (settings / "tracker.jupyterlab-settings").write_text(json.dumps(options))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder / 'notebooks'}"]
+    # The environment is there and stays as it is: only the server is started.
+    command = ["make", "-f", ROOT / "Makefile", f"BIN={Path(sys.executable).parent}"]
+    command += ["-o", ".venv/.ready", target, f"OPTIONS=--no-browser --port={port} {options}"]
     environment = {
         **os.environ,
         "DEBLURGAN_PROFILE": "smoke",
@@ -48,13 +55,15 @@ def lab(tmp_path_factory):
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
     }
-    log = (folder / "log").open("w")
-    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(120):
             try:
-                urllib.request.urlopen(f"{address}/api/status?token={TOKEN}", timeout=5)
+                urllib.request.urlopen(address + answers, timeout=5)
                 break
             except OSError:
                 time.sleep(0.5)
@@ -62,8 +71,33 @@ def lab(tmp_path_factory):
             pytest.fail((folder / "log").read_text())
         yield address
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab that shows a copy of the lessons."""
+    folder = tmp_path_factory.mktemp("lab")
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    # Every cell stays in the page, not only those in view, so that all can be looked at.
+    options = {"windowingMode": "none", "autoStartDefaultKernel": True}
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps(options))
+    options = f"--allow-root --IdentityProvider.token={TOKEN}"
+    with serve("lab", folder, options, f"/api/status?token={TOKEN}") as address:
+        yield address
+
+
+@pytest.fixture
+def app(tmp_path, browser):
+    """The page of the app, as Voila shows it."""
+    # Kernels are asked for by the page; a path that is none of its own starts no kernel.
+    with serve("app", tmp_path, "", "/voila/static/voila.js") as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 1000})
+        page.goto(address, timeout=2 * MINUTES)
+        yield page
+        page.close()
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +163,7 @@ def use_the_slider(page, box):
     changes(drag)
 
 
-def test_the_lesson_runs_and_answers(lesson, tmp_path):
+def test_the_lesson_runs_and_answers(lesson, tmp_path, monkeypatch):
     errors = lesson.locator("[data-mime-type='application/vnd.jupyter.stderr']")
     assert errors.count() == 0, errors.first.inner_text()
     numbers = lesson.locator(".jp-CodeCell .jp-InputPrompt").all_text_contents()
@@ -146,22 +180,65 @@ def test_the_lesson_runs_and_answers(lesson, tmp_path):
 
     use_the_slider(lesson, lesson.locator(".jupyter-widgets.widget-vbox").first)
     if lesson.name == "06_results":
-        take_a_photo(lesson, tmp_path)
+        restore_a_photo(lesson, tmp_path, monkeypatch)
 
 
-def take_a_photo(page, folder):
-    """A click, and the keyboard, open the file dialogue; what is chosen is restored."""
-    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(folder / "mine.png")
+def test_the_app_restores_a_photo_and_shows_no_code(app, tmp_path, monkeypatch):
+    app.get_by_role("button", name="Choose a photo").wait_for(timeout=2 * MINUTES)
+    assert app.title() == "Deblur a photograph"
+    assert "import" not in app.locator("body").inner_text()
+    restore_a_photo(app, tmp_path, monkeypatch)
+
+
+def make_a_photo(path):
+    """A camera's photograph that lies on its side, of more bytes than Jupyter takes by itself."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Model] = 6, "a camera"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2020:02:02 20:20:20"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = Image.fromarray(photographs.astronaut()[:300, :400])
+    photo.save(path, exif=exif, icc_profile=profile)
+    with path.open("ab") as file:
+        file.write(bytes(11 * 2**20))  # After its end, where no decoder looks.
+
+
+def restore_a_photo(page, folder, monkeypatch):
+    """A click, and the keyboard, open the file dialogue; what is chosen is restored and saved."""
+    photo = folder / "mine & ours.jpg"
+    make_a_photo(photo)
     (folder / "notes.txt").write_text("not a photograph")
     button = page.locator("button.jupyter-button:has-text('Choose a photo')")
-    box = button.locator("xpath=..")
+    box = button.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
+    assert "Up to 50 MB" in box.inner_text()
+    choices = box.locator("select")
+    if choices.count():
+        choices.select_option(restore.DEFAULT)
     for act, file, answer in (
-        (button.click, "notes.txt", "notes.txt is not a photograph"),
-        (lambda: button.press("Enter"), "mine.png", "mine.png, 120x90 pixels"),
+        (button.click, "notes.txt", "notes.txt is not an image that can be read"),
+        (lambda: button.press("Enter"), photo.name, f"{photo.name}, 300x400 pixels"),
     ):
         with page.expect_file_chooser() as chooser:
             act()
         chooser.value.set_files(folder / file)
-        box.get_by_text(answer).wait_for(timeout=MINUTES)
+        box.get_by_text(answer).wait_for(timeout=2 * MINUTES)
     use_the_slider(page, box)
+    with page.expect_download() as saved:
+        box.get_by_role("link", name=f"Save {photo.name}").click()
+    assert saved.value.suggested_filename == photo.name
+    saved.value.save_as(folder / "saved.jpg")
+
+    # The command line measures which precision is faster, and may not find what the page found.
+    same = []
+    for precision in ("float32", "mixed_bfloat16"):
+        monkeypatch.setattr(restore, "measure_precision", lambda found=precision: found)
+        arguments = [str(photo), "--weights", restore.DEFAULT, "-o", str(folder / precision)]
+        assert cli.main(["deblur", *arguments]) == 0
+        same.append((folder / precision / photo.name).read_bytes())
+    assert (folder / "saved.jpg").read_bytes() in same
+    with Image.open(folder / "saved.jpg") as image, Image.open(photo) as uploaded:
+        assert (image.format, image.size) == ("JPEG", (300, 400))
+        assert image.info["icc_profile"] == uploaded.info["icc_profile"]
+        exif = image.getexif()
+        assert ExifTags.Base.Orientation not in exif and exif[ExifTags.Base.Model] == "a camera"
+    difference = read_photo(folder / "saved.jpg").astype(int) - read_photo(photo)
+    assert 0.5 < abs(difference).mean() < 20

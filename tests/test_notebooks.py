@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+APP = ROOT / "notebooks" / "app.ipynb"
 ENDING = ["Check yourself", "If something went wrong", "Further reading"]
 
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
@@ -84,7 +85,14 @@ def test_papermill_describes_and_runs_a_lesson_from_any_folder(tmp_path):
 
 def test_the_bootstrap_cell_is_the_same_in_all_lessons():
     cells = [nbformat.read(path, as_version=4).cells[3].source for path in LESSONS]
+    cells.append(nbformat.read(APP, as_version=4).cells[1].source)
     assert len({hashlib.sha256(cell.encode()).hexdigest() for cell in cells}) == 1
+
+
+def test_the_app_is_stored_without_outputs():
+    """What it shows is a widget, which only lives while it runs; nbval runs it all the same."""
+    for cell in code(nbformat.read(APP, as_version=4)):
+        assert cell.execution_count is None and cell.outputs == []
 
 
 def test_headings(lesson):

@@ -56,8 +56,10 @@ def test_conda_takes_its_packages_from_pyproject():
 
 
 def requirements():
-    extra = PYPROJECT["project"]["optional-dependencies"]["test"]
-    return PYPROJECT["project"]["dependencies"] + extra
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    return sum(
+        (extras[name] for name in ("test", "browser", "app")), PYPROJECT["project"]["dependencies"]
+    )
 
 
 def test_bounds_are_lower_bounds_and_the_tested_versions_keep_them():
@@ -106,7 +108,7 @@ def test_nothing_in_the_project_names_a_machines_path():
 def test_the_repositorys_address_is_changed_everywhere_by_one_command(tmp_path):
     address = re.search(r"github.com/([\w./-]+)", PYPROJECT["project"]["urls"]["Repository"])[1]
     files = ["Makefile", "pyproject.toml", "README.md"]
-    files += [str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")]
+    files += [str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("*.ipynb")]
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text())

@@ -230,6 +230,15 @@ def side_by_side(
     return np.hstack([before, after]), replace(source, alpha=alpha)
 
 
+def suffix_of_result(name: str | Path) -> str:
+    """The suffix of the file that holds what is made of this photograph: its own.
+
+    What cannot be written in the format it has (GIF, or a format without a suffix) becomes a PNG.
+    """
+    suffix = Path(name).suffix
+    return suffix if FORMATS.get(suffix.lower(), "GIF") != "GIF" else ".png"
+
+
 def write_photo(path: Path, photo: np.ndarray, source: Source | None = None) -> None:
     """Write a photograph in the format of its suffix, beside its place, then rename.
 
