@@ -139,8 +139,8 @@ def largest_upload() -> int:
     return 1 if "google.colab" in sys.modules else int(os.environ.get("DEBLURGAN_UPLOAD_MB", 10))
 
 
-LARGEST_RESULT = 300
-"""Megabytes. Browsers end links with data in them at 512, and such data takes a third more."""
+LARGEST_RESULT = 100
+"""Megabytes. Chromium saved 150 out of a link, and 300 no longer."""
 
 
 def restore_upload(generators: dict[str, keras.Model]) -> ipywidgets.Widget:

@@ -19,6 +19,16 @@ def test_weights_are_found_by_run_name_and_by_path(runs):
     assert restore.find_weights(expected, runs / "elsewhere") == expected
 
 
+def test_the_generators_that_are_shipped_begin_with_the_default(monkeypatch, tmp_path):
+    assert restore.shipped()[0] == restore.DEFAULT
+    for name in ("best", "another", "third"):
+        (tmp_path / f"{name}.keras").touch()
+    (tmp_path / "best.md").touch()
+    monkeypatch.setattr(restore, "SHIPPED", tmp_path)
+    monkeypatch.setattr(restore, "DEFAULT", "best")
+    assert restore.shipped() == ["best", "another", "third"]
+
+
 @pytest.mark.parametrize("size", [(50, 70), (1, 1), (2, 300)])
 def test_a_photo_of_any_size_keeps_its_size_and_type(runs, size):
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)

@@ -1,12 +1,19 @@
 """Widgets: what they show answers to their values; the browser tests look at the rest."""
 
+import base64
+import html
 import io
+import re
+import sys
 
+import ipywidgets
 import numpy as np
 import PIL.Image
 import pytest
+import traitlets
+from PIL import ImageCms
 
-from deblurgan_lib import widgets
+from deblurgan_lib import cli, restore, widgets
 
 BEFORE = np.full((40, 60, 3), 60, np.uint8)
 AFTER = np.full((40, 60, 3), 200, np.uint8)
@@ -27,9 +34,16 @@ def test_the_line_follows_the_slider():
         assert abs(picture[:, columns + 8 :] - 200).max(initial=0) < 4
 
 
-def png(photo):
+def test_the_picture_keeps_its_colour_profile():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for given in (profile, None):
+        picture = widgets.before_after_slider(BEFORE, AFTER, given).children[0].value
+        assert PIL.Image.open(io.BytesIO(picture)).info.get("icc_profile") == given
+
+
+def file(photo, kind="PNG", **options):
     buffer = io.BytesIO()
-    PIL.Image.fromarray(photo).save(buffer, "PNG")
+    PIL.Image.fromarray(photo).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -40,56 +54,147 @@ def upload(name, content, version):
     return ({"name": name, "content": memoryview(content)},)
 
 
-class Button:
+class Button(ipywidgets.Button):
     """What `restore_upload` uses of a FileUpload, which cannot be filled from Python in both."""
 
+    value = traitlets.Any(())
+
     def __init__(self, **options):
-        self.value = ()
+        super().__init__(description=options["description"])
 
-    def observe(self, function, name):
-        self.function = function
 
-    def choose(self, value):
-        self.value = value
-        self.function({"new": value})
+class Brighter:
+    """A generator that makes grey brighter, by what it is asked."""
+
+    def __init__(self, by):
+        self.by = by
+
+    def predict_on_batch(self, blurred):
+        return blurred + np.float32(self.by / 127.5)
 
 
 @pytest.fixture
 def page(monkeypatch):
-    """The upload page over a restoration that brightens, and the button that it made."""
-    made = []
-    monkeypatch.setattr(
-        widgets.ipywidgets, "FileUpload", lambda **o: made.append(Button()) or made[0]
-    )
-    monkeypatch.setattr(widgets.ipywidgets, "VBox", Box)
-    box = widgets.restore_upload(lambda photo: np.minimum(photo, 155) + 100)
-    return box, made[0]
+    """The upload page with two generators."""
+    monkeypatch.setattr(widgets.ipywidgets, "FileUpload", Button)
+    return widgets.restore_upload({"much": Brighter(100), "little": Brighter(10)})
 
 
-class Box:
-    def __init__(self, children=()):
-        self.children = children
+def choose(page, name, content, version=8):
+    page.children[0].children[0].value = upload(name, content, version)
+
+
+def said(page):
+    return html.unescape(page.children[1].value)
+
+
+def saved(page):
+    """Name, kind and content of the file that the link saves."""
+    link = page.children[2].children[0].value
+    name, kind, data, text = re.fullmatch(
+        r'<a [^>]*download="([^"]+)" href="data:([^;]+);base64,([^"]+)">([^<]+)</a>', link
+    ).groups()
+    assert text == f"Save {name}"
+    return html.unescape(name), kind, base64.b64decode(data)
 
 
 @pytest.mark.parametrize("version", [7, 8])
 def test_an_uploaded_photo_is_shown_before_and_after(page, version):
-    (_, said, result), choose = page[0].children, page[1].choose
-    choose(upload("holiday.png", png(BEFORE), version))
-    assert said.value == "holiday.png, 60x40 pixels."
-    picture = shown(result.children[0])
+    choose(page, "holiday.png", file(BEFORE), version)
+    assert said(page) == "holiday.png, 60x40 pixels."
+    picture = shown(page.children[2].children[1])
     assert abs(picture[:, :20] - 60).max() < 4 and abs(picture[:, 40:] - 160).max() < 4
 
 
-def test_a_large_photo_is_made_smaller_and_said_so(page):
-    (_, said, result), choose = page[0].children, page[1].choose
-    choose(upload("large.png", png(np.zeros((1000, 2560, 3), np.uint8)), 8))
-    assert said.value == "large.png, 1280x500 pixels, made smaller from 2560x1000."
-    assert shown(result.children[0]).shape == (500, 1280, 3)
+def test_another_choice_restores_the_same_photo_anew_and_lets_go_of_the_old(page):
+    choice = page.children[0].children[1]
+    choice.value = "little"
+    assert page.children[2].children == ()  # There is nothing yet to restore.
+    choose(page, "holiday.png", file(BEFORE))
+    link, slider = page.children[2].children
+    old = [link, slider, *slider.children, *slider.children[1].children]
+    assert all(widget.comm for widget in old)
+    choice.value = "much"
+    assert (shown(page.children[2].children[1])[:, 40:] > 155).all()
+    assert not any(widget.comm for widget in old)
 
 
-def test_what_is_no_photo_gets_a_sentence(page):
-    (_, said, result), choose = page[0].children, page[1].choose
-    choose(upload("notes.txt", b"not a picture", 8))
-    assert said.value == "notes.txt is not a photograph that can be read; try a JPEG."
-    assert result.children == ()
-    choose(())
+def test_one_generator_leaves_no_choice():
+    top = widgets.restore_upload({"only": Brighter(1)}).children[0]
+    assert [type(child).__name__ for child in top.children] == ["FileUpload"]
+
+
+def test_a_large_photo_is_restored_in_its_size_and_shown_smaller(page):
+    choose(page, "large.png", file(np.zeros((200, 2560, 3), np.uint8)))
+    assert said(page) == "large.png, 2560x200 pixels, shown smaller."
+    assert shown(page.children[2].children[1]).shape == (100, 1280, 3)
+    with PIL.Image.open(io.BytesIO(saved(page)[2])) as picture:
+        assert picture.size == (2560, 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mime"),
+    [
+        ('a "b" <i>&.JPG', "JPEG", "image/jpeg"),
+        ("holiday.webp", "WEBP", "image/webp"),
+        ("moving.gif", "GIF", "image/png"),
+        ("without", "PNG", "image/png"),
+    ],
+)
+def test_what_is_saved_is_what_the_command_line_writes(
+    page, monkeypatch, tmp_path, name, kind, mime
+):
+    exif = PIL.Image.Exif()
+    exif[0x0112], exif[0x0110] = 6, "a camera"
+    content = file(BEFORE, kind, **({} if kind == "GIF" else {"exif": exif}))
+    choose(page, name, content)
+
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.setattr(restore, "load", lambda *_, **__: Brighter(100))
+    assert cli.main(["deblur", str(tmp_path / name), "-o", str(tmp_path / "out")]) == 0
+    (written,) = (tmp_path / "out").iterdir()
+    assert saved(page) == (written.name, mime, written.read_bytes())
+
+
+def test_a_result_that_is_too_large_for_a_page_gets_a_sentence(page, monkeypatch):
+    monkeypatch.setattr(widgets, "LARGEST_RESULT", 0)
+    choose(page, "large.png", file(BEFORE))
+    assert "The restored large.png has 0 MB, more than a page can save" in said(page)
+    assert page.children[2].children == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"not a picture", "<b>.jpg is not an image that can be read; is it complete?"),
+        (b"    ftypheic", "<b>.jpg is a HEIC or AVIF photo; export it as JPEG."),
+        (file(BEFORE)[:90], "<b>.jpg is a broken image ("),
+    ],
+)
+def test_what_is_no_photo_gets_a_sentence_and_the_next_one_is_restored(page, content, sentence):
+    choose(page, "<b>.jpg", content)
+    assert said(page).startswith(sentence) and page.children[1].value.startswith("&lt;b&gt;.jpg")
+    assert page.children[2].children == ()
+    choose(page, "holiday.png", file(BEFORE))
+    assert said(page) == "holiday.png, 60x40 pixels."
+
+
+def test_restoring_is_said_and_a_failure_does_not_look_like_it(page, monkeypatch):
+    def fails(*_):
+        assert said(page) == "Restoring holiday.png ..."
+        assert page.children[0].children[0].disabled
+        raise MemoryError
+
+    monkeypatch.setattr(Brighter, "predict_on_batch", fails)
+    with pytest.raises(MemoryError):
+        choose(page, "holiday.png", file(BEFORE))
+    assert said(page) == "holiday.png could not be restored (MemoryError)."
+    assert not page.children[0].children[0].disabled
+
+
+def test_the_page_says_before_how_much_arrives(page, monkeypatch):
+    assert said(page).startswith("Up to 10 MB")
+    monkeypatch.setenv("DEBLURGAN_UPLOAD_MB", "50")
+    assert widgets.largest_upload() == 50
+    monkeypatch.setitem(sys.modules, "google.colab", None)
+    assert widgets.largest_upload() == 1
