@@ -236,6 +236,7 @@ def _save_link(name: str, content: bytes) -> ipywidgets.Widget:
     data = base64.b64encode(content).decode()
     name = html.escape(name)
     return ipywidgets.HTML(
-        '<a class="jupyter-widgets jupyter-button widget-button mod-primary" style="width: auto" '
+        '<a class="jupyter-widgets jupyter-button widget-button mod-primary" '
+        'style="width: auto; color: white" '
         f'download="{name}" href="data:{kind};base64,{data}">Save {name}</a>'
     )
