@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test browser test-browser lab app notebooks gallery recipes bad-runs benchmark kills repository clean
+.PHONY: help train test browser test-browser lab app notebooks gallery recipes bad-runs benchmark quality kills repository clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make bad-runs   train the runs of lesson 05 that go wrong"
 	@echo "make kills      kill a training run twenty times, and compare it with an unbroken one"
 	@echo "make benchmark  time steps and photographs against others; results in benchmarks/RESULTS.md"
+	@echo "make quality    score the shipped generators beside older methods: docs/quality.csv"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
 	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"
@@ -79,6 +80,10 @@ gallery: $(READY)
 bad-runs: $(READY)
 	$(BIN)/python benchmarks/bad_runs.py
 
+# FRAMES: "name=folder" of pairs in blur and sharp; see benchmarks/quality.py.
+quality: $(READY)
+	$(BIN)/python benchmarks/quality.py $(FRAMES)
+
 kills: $(READY)
 	$(BIN)/python benchmarks/kills.py
 
@@ -94,6 +99,9 @@ benchmark: $(READY) $(TORCH)
 	$(BIN)/python benchmarks/rate.py
 	$(BIN)/python benchmarks/rate.py --growth
 	$(BIN)/python benchmarks/photo.py --torch $(TORCH)
+	$(BIN)/python benchmarks/large_photo.py
+	$(BIN)/python benchmarks/input.py
+	$(BIN)/python benchmarks/input.py --memory
 
 recipes: $(READY)
 	$(BIN)/python benchmarks/recipes.py

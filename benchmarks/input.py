@@ -3,8 +3,9 @@
     python benchmarks/input.py             # crop pairs a second, in about three minutes
     python benchmarks/input.py --memory    # runs on 10 to 3,214 pairs, in about eight
 
-Prints Markdown rows: what | baseline | ours | ratio | target. A rate is the median of five
-repetitions, which take turns; the smallest and the largest stand behind it.
+The photographs are those of the sample set, enlarged and with noise; `--frames GOPRO_Large/train`
+takes real ones. Rates are of random crops of 1280x720 PNG pairs, mirrored and turned, the sides
+taking turns; the baseline decodes two files for each crop pair.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import dataclasses
 import json
 import multiprocessing
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import table
 from PIL import Image
 
 from deblurgan_lib import course, profiles
@@ -33,21 +34,20 @@ from deblurgan_lib.datasets.sample import make_sample
 CROP, BATCH, SEED = 256, 8, 0
 PROCESSES = 2
 REPETITIONS, SECONDS = 5, 2.5
-REAL = course.home().parent / "shared" / "real_pairs" / "GOPRO_Large" / "train"
 PAIRS = (10, 100, 1000, 3214)
 
 
-def photographs(folder: Path) -> str:
+def photographs(folder: Path, frames: Path | None) -> str:
     """Put pairs of 1280x720 PNG into `folder/A` and `folder/B`; returns what they are."""
     for side in "AB":
         (folder / side).mkdir(parents=True)
-    real = sorted(REAL.glob("*/sharp/*.png"))
+    real = sorted(frames.glob("*/sharp/*.png")) if frames else []
     for path in real:
         name = f"{path.parts[-3]}_{path.name}"
         shutil.copyfile(path.parent.parent / "blur" / path.name, folder / "A" / name)
         shutil.copyfile(path, folder / "B" / name)
     if real:
-        return f"{len(real)} real pairs of GOPRO"
+        return f"{len(real)} real pairs"
     # Enlarged photographs are smoother than real ones, and noise makes their PNGs as large.
     rng = np.random.default_rng(SEED)
     sample = make_sample(course.home() / "data" / "sample")
@@ -112,28 +112,8 @@ def one_crop_a_photo(pairs) -> float:
         pipeline.CROPS_PER_PHOTO = before
 
 
-def machine() -> str:
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(": ")[1] for line in lines if line.startswith("model name")), cpu)
-    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    return f"{cpu}, {os.cpu_count()} cores{load}"
-
-
-def row(*cells) -> None:
-    print("|", " | ".join(cells), "|", flush=True)
-
-
-def header(what: str) -> None:
-    print(f"\n{what}\n")
-    row("what", "baseline", "ours", "ratio", "target")
-    row(*["---"] * 5)
-
-
-def speed(folder: Path) -> None:
-    where = machine()
-    what = photographs(folder / "png")
+def speed(folder: Path, frames: Path | None) -> None:
+    what = photographs(folder / "png", frames)
     (folder / "decoded").mkdir()
     for side in "AB":
         shutil.copytree(folder / "png" / side, folder / "decoded" / side, copy_function=os.link)
@@ -153,37 +133,41 @@ def speed(folder: Path) -> None:
         for way, measure in ways.items():
             rates[way].append(measure())
     megabytes = np.mean([path.stat().st_size for pair in png for path in pair]) / 1e6
-    header(
-        f"Random {CROP}x{CROP} crops of 1280x720 PNG pairs ({what}, {megabytes:.2f} MB a file), "
-        f"mirrored and turned, in crop pairs a second. Baseline: Pillow in {PROCESSES} processes, "
-        f"two files decoded a crop pair. {where}."
-    )
     plain = rates.pop("Pillow")
 
     def shown(found):
-        return f"{statistics.median(found):.0f} ({min(found):.0f} to {max(found):.0f})"
+        low, middle, high = (f"{x:.0f}" for x in np.quantile(found, (0.25, 0.5, 0.75)))
+        steps = statistics.median(found) / BATCH
+        return f"{middle} crop pairs/s ({low} to {high}): feeds {steps:.1f} steps/s of {BATCH}"
 
-    targets = {"from PNG": "3x", "from the cache": "20x"}
     for way, found in rates.items():
-        ratio = statistics.median(found) / statistics.median(plain)
-        row(f"input {way}", shown(plain), shown(found), f"{ratio:.1f}x", targets.get(way, ""))
-    for way in targets:
-        steps = [f"{statistics.median(found) / BATCH:.1f}" for found in (plain, rates[way])]
-        row(f"GPU steps a second of {BATCH} crops that it can feed, {way}", *steps, "", "")
+        times = statistics.median(found) / statistics.median(plain)
+        target = {"from PNG": 3, "from the cache": 20}.get(way)
+        table.record(
+            f"input {way}",
+            shown(found),
+            f"Pillow, {PROCESSES} processes: {shown(plain)}",
+            f"{times:.1f}x",
+            f"{target}x" if target else "",
+            times >= (target or 0),
+            f"{table.machine('tensorflow', 'pillow')}; {what}, {megabytes:.2f} MB a file",
+        )
 
 
-def memory(folder: Path) -> None:
-    """Runs in processes of their own, on hard links to the same few photographs."""
-    where = machine()
-    what = photographs(folder / "photos")
+GROWTH = 0.1  # Of memory, from the smallest to the largest data set, that counts as none.
+
+
+def memory(folder: Path, frames: Path | None) -> None:
+    """Runs in processes of their own, on hard links to the same few photographs.
+
+    What counts is the anonymous part, the largest value after any of 400 steps; pages of the mapped
+    cache are left out, because the system drops them when it needs room. The cache has its full
+    size, but is sparse.
+    """
+    photographs(folder / "photos", frames)
     source = find_pairs(folder / "photos")
-    header(
-        f"Memory of a training run in MB, largest value after a step: anonymous (what it needs), "
-        f"and file-backed (libraries, and pages of the cache, which the system drops when it needs "
-        f"room). 400 steps of 8 crops of 1280x720 pairs, smallest networks; hard links to {what}. "
-        f"The file of the cache has its full size, but is sparse. {where}."
-    )
     for way in ("PNG", "cache"):
+        found = []
         for n in PAIRS:
             data = folder / f"{way}-{n}"
             for part, count in (("train", n), ("test", 2)):
@@ -202,35 +186,47 @@ def memory(folder: Path) -> None:
                 sys.exit(done.stderr)
             if ("Crops come from" in done.stdout) != (way == "cache"):
                 sys.exit(f"The run did not read from the {way}.")
-            anonymous, backed = json.loads(done.stdout.splitlines()[-1])
-            row(f"{n:,} pairs, from {way}", "", f"{anonymous:.0f} + {backed:.0f}", "", "no growth")
+            found.append(float(done.stdout.splitlines()[-1]))
+            print(f"{n:,} pairs, from {way}: {found[-1]:.0f} MB", flush=True)
             shutil.rmtree(data)
+        growth = max(found) / found[0] - 1
+        pairs = ", ".join(f"{n:,}" for n in PAIRS)
+        table.record(
+            f"memory of a run on {pairs} pairs, from {way}",
+            ", ".join(f"{megabytes:.0f} MB" for megabytes in found),
+            "the smallest set",
+            f"{100 * growth:+.0f}%",
+            f"{100 * GROWTH:.0f}%",
+            growth <= GROWTH,
+            table.machine("tensorflow", "keras"),
+        )
 
 
 def train(data: Path) -> None:
-    """One run; prints its largest anonymous and file-backed memory in MB."""
+    """One run; prints its largest anonymous memory in MB."""
     with course.quiet_import():
         import keras
 
         from deblurgan_lib import training
-    largest = [0.0, 0.0]
+    largest = 0.0
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
+            nonlocal largest
             lines = Path("/proc/self/status").read_text().splitlines()
             status = dict(line.split(":", 1) for line in lines)
-            for i, key in enumerate(("RssAnon", "RssFile")):
-                largest[i] = max(largest[i], int(status[key].split()[0]) / 1000)
+            largest = max(largest, int(status["RssAnon"].split()[0]) / 1000)
 
     profiles.PROFILES["watched"] = dataclasses.replace(
         profiles.PROFILES["smoke"], batch=BATCH, epochs=4, steps_per_epoch=100
     )
     training.train("run", data, data, profile="watched", callbacks=(Watch(),), verbose=0)
-    print(json.dumps(largest))
+    print(largest)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=Path, metavar="FOLDER", help="scenes with blur and sharp")
     parser.add_argument("--memory", action="store_true", help="measure memory, not speed")
     parser.add_argument("--train", type=Path, metavar="DATA", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -238,4 +234,4 @@ if __name__ == "__main__":
         train(args.train)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            (memory if args.memory else speed)(Path(folder))
+            (memory if args.memory else speed)(Path(folder), args.frames)

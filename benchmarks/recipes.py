@@ -8,7 +8,8 @@ an interrupted comparison goes on where it stopped.
 
 import argparse
 import csv
-import subprocess
+
+from table import commit
 
 from deblurgan_lib import course, figures, profiles, recipes, training
 from deblurgan_lib.datasets.pairs import find_pairs
@@ -24,13 +25,7 @@ def main():
     parser.add_argument("--profile", default="sample")
     args = parser.parse_args()
     data = course.data_folder("sample")
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=course.home(),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    measured = commit()
     pair = find_pairs(data / "test")[-1]
     photos = {"blurred": read_photo(pair.blurred)}
     rows = []
@@ -47,7 +42,7 @@ def main():
                 **{score: f"{run.report[score]:.4f}" for score in SCORES},
                 "device": run.config["device"],
                 "precision": run.config["precision"],
-                "commit": commit,
+                "commit": measured,
             }
         )
         photos[recipe] = restore(run.generator(), photos["blurred"])

@@ -1,4 +1,4 @@
-"""How good a restoration is: PSNR and SSIM, always beside the blurred input's own score.
+"""How good a restoration is: PSNR, SSIM and a distance of features, beside the blurred input's own.
 
 And the classical ways to restore, to compare with: one that sharpens any photograph, and two that
 have to be told the blur.
@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 from skimage import filters, restoration
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -15,6 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from .datasets.pairs import Pair
 from .datasets.photos import read_photo
 from .errors import CourseError
+from .losses import feature_network, vgg_input
 
 SSIM_WINDOW = 11
 PROTOCOL = (
@@ -51,6 +53,49 @@ def ssim(sharp: np.ndarray, photo: np.ndarray) -> float:
             use_sample_covariance=False,
         )
     )
+
+
+class PerceptualDistance:
+    """How differently a trained network sees two photographs (Zhang et al. 2018, LPIPS).
+
+    Features of five depths of VGG16, each place's brought to length 1; the squared differences are
+    summed over channels, and averaged over places and then over depths. These are LPIPS'
+    features without its weights for channels, and of the network at hand, so values agree with
+    nobody's LPIPS, but compare with each other.
+
+    Args:
+        name: see `losses.feature_network`.
+
+    Calling it takes two uint8 (H, W, 3) and returns 0 for equal ones and at most 2.
+    """
+
+    LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
+
+    def __init__(self, name: str = "vgg16-hed"):
+        network = feature_network(name, self.LAYERS[-1])
+        outputs = [network.get_layer(layer).output for layer in self.LAYERS]
+        self.network = keras.Model(network.input, outputs)
+
+    def features(self, photo: np.ndarray) -> list[np.ndarray]:
+        seen = vgg_input(photo[None].astype(np.float32) / 127.5 - 1.0)
+        return [
+            keras.ops.normalize(keras.ops.cast(x, "float32"))
+            for x in self.network(seen, training=False)
+        ]
+
+    def to(self, sharp: np.ndarray) -> Callable[[np.ndarray], float]:
+        """The distance of any photograph to this one, whose features are computed once."""
+        wanted = self.features(sharp)
+
+        def distance(photo):
+            pairs = zip(wanted, self.features(photo), strict=True)
+            depths = [keras.ops.mean(keras.ops.sum((a - b) ** 2, axis=-1)) for a, b in pairs]
+            return float(np.mean(depths))
+
+        return distance
+
+    def __call__(self, sharp: np.ndarray, photo: np.ndarray) -> float:
+        return self.to(sharp)(photo)
 
 
 def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> dict:

@@ -1,5 +1,6 @@
 """A generator and a photo of any size in, the restored photo out; saving and loading generators."""
 
+import hashlib
 import itertools
 import math
 import os
@@ -21,6 +22,7 @@ from .models.receptive_field import ReceptiveField
 from .precision import measure_precision
 
 SHIPPED = Path(__file__).parent / "weights"
+"""The generators that come with the library, their cards, and SHA256SUMS, which verifies them."""
 DEFAULT = "sample"
 """The shipped generator that the command line takes where none is named."""
 
@@ -66,6 +68,8 @@ def load(weights: str | Path, runs: Path = Path("runs"), precision: str = "float
         CourseError: the file is missing, broken, or holds something other than a generator.
     """
     path = find_weights(weights, runs)
+    if path.parent == SHIPPED:
+        _verify(path)
     try:
         untrusted.check(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -89,6 +93,17 @@ def load(weights: str | Path, runs: Path = Path("runs"), precision: str = "float
     # On a GPU Keras would else compile with XLA, anew for every size of photograph.
     model.compile(jit_compile=False)
     return model
+
+
+def _verify(path: Path) -> None:
+    sums = dict(line.split()[::-1] for line in (SHIPPED / "SHA256SUMS").read_text().splitlines())
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sums.get(path.name):
+        raise CourseError(
+            f"{path} is not the file that is shipped: its sha256 is {digest[:12]}...; "
+            "install the course again."
+        )
 
 
 def save(generator: keras.Model, path: Path) -> None:

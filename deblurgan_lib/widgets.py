@@ -140,7 +140,7 @@ def largest_upload() -> int:
 
 
 LARGEST_RESULT = 100
-"""Megabytes. Chromium saved 150 out of a link, and 300 no longer."""
+"""Megabytes. A page holds all of what its link saves; Chromium saved 150 out of one."""
 
 
 def restore_upload(generators: dict[str, keras.Model]) -> ipywidgets.Widget:

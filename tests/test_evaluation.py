@@ -93,3 +93,32 @@ def test_the_unsharp_mask_raises_edges_and_leaves_flat_areas():
     sharper = evaluation.unsharp_mask(photo).astype(int)
     assert (sharper[:, [0, 39]] == photo[:, [0, 39]]).all()
     assert (sharper[:, 19] < 100).all() and (sharper[:, 20] > 150).all()
+
+
+def test_the_perceptual_distance_grows_with_blur_and_noise_and_not_with_brightness(photo):
+    distance = evaluation.PerceptualDistance()
+    little, more = (
+        blur.blur(photo, psf)
+        for psf in (blur.random_psfs(1, 0, 15, 8.0)[0], blur.random_psfs(1, 0, 31, 40.0)[0])
+    )
+    assert distance(photo, photo) == 0
+    assert 0 < distance(photo, little) < distance(photo, more) < 2
+    assert distance(photo, little) == pytest.approx(distance(little, photo), rel=1e-5)
+    error = np.random.default_rng(0).normal(0, 12, photo.shape)
+    noisy = np.clip(np.rint(photo + error), 0, 255).astype(np.uint8)
+    brighter = np.clip(photo.astype(int) + 12, 0, 255).astype(np.uint8)
+    assert evaluation.psnr(photo, noisy) == pytest.approx(evaluation.psnr(photo, brighter), abs=0.5)
+    assert distance(photo, noisy) > 3 * distance(photo, brighter)
+
+
+def test_the_perceptual_distance_is_the_mean_over_depths_of_unit_features(photo):
+    other = np.roll(photo, 3, axis=0)
+    distance = evaluation.PerceptualDistance("vgg16-random")
+    means = []
+    for a, b in zip(distance.features(photo), distance.features(other), strict=True):
+        a, b = np.asarray(a)[0], np.asarray(b)[0]
+        lengths = np.linalg.norm(a, axis=-1)
+        np.testing.assert_allclose(lengths[lengths > 0.5], 1.0, atol=1e-4)
+        means.append(((a - b) ** 2).sum(-1).mean())
+    assert len(means) == 5
+    assert distance(photo, other) == pytest.approx(np.mean(means), rel=1e-4)

@@ -1,3 +1,4 @@
+import shutil
 import zipfile
 
 import keras
@@ -8,6 +9,7 @@ import tensorflow as tf
 from deblurgan_lib import course, models, restore
 from deblurgan_lib.datasets.pairs import find_pairs
 from deblurgan_lib.datasets.photos import read_photo
+from deblurgan_lib.datasets.pipeline import to_float
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.evaluation import psnr
 from deblurgan_lib.models.receptive_field import ReceptiveField
@@ -83,6 +85,63 @@ def test_the_shipped_generator_sharpens_a_held_out_photograph(tmp_path):
     blurred, sharp = read_photo(pair.blurred), read_photo(pair.sharp)
     gain = psnr(sharp, restore.restore(generator, blurred)) - psnr(sharp, blurred)
     assert 0.8 < gain < 2
+
+
+def test_a_shipped_file_that_has_changed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(restore, "SHIPPED", tmp_path / "weights")
+    shutil.copytree(course.home() / "deblurgan_lib" / "weights", restore.SHIPPED)
+    restore.load(restore.DEFAULT)
+    file = restore.SHIPPED / f"{restore.DEFAULT}.keras"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CourseError, match="not the file that is shipped.*install"):
+        restore.load(restore.DEFAULT)
+    own = tmp_path / "own.keras"
+    own.write_bytes(content)
+    assert restore.find_weights(own, tmp_path) == own  # Whose sum nobody knows.
+
+
+def test_every_shipped_generator_is_small_and_has_a_card_and_a_sum():
+    files = sorted(restore.SHIPPED.glob("*.keras"))
+    named = [line.split()[1] for line in (restore.SHIPPED / "SHA256SUMS").read_text().splitlines()]
+    assert [file.name for file in files] == sorted(named)
+    assert f"{restore.DEFAULT}.keras" in named
+    for file in files:
+        assert file.stat().st_size < 8_000_000
+        assert file.with_suffix(".md").read_text().startswith(f"# `{file.stem}`")
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in restore.SHIPPED.glob("*.keras")))
+def test_a_shipped_generator_leaves_no_grid(name):
+    """No spike in what it adds to a photograph, where the strides would leave one."""
+    photo = read_photo(find_pairs(course.data_folder("sample") / "test")[4].blurred)
+    added = restore.load(name)(to_float(photo[None])).numpy()[0].mean(-1) - to_float(
+        photo
+    ).numpy().mean(-1)
+    window = np.hanning(len(added))
+    power = np.abs(np.fft.fft2((added - added.mean()) * np.outer(window, window))) ** 2
+    for stride in (2, 4, 8, 16):
+        for x, y in np.ndindex(stride, stride):
+            if (x, y) != (0, 0):
+                place = x * len(power) // stride, y * len(power) // stride
+                assert spike(power, *place) < 10, (stride, x, y)
+
+
+def spike(power, y, x):
+    """How far a frequency stands out of its neighbourhood."""
+    near = np.roll(power, (12 - y, 12 - x), axis=(0, 1))[:25, :25]
+    peak = near[11:14, 11:14].mean()
+    near[8:17, 8:17] = np.nan
+    return peak / np.nanmedian(near)
+
+
+def test_a_grid_would_be_seen():
+    noise = np.random.default_rng(0).normal(size=(512, 512))
+    grid = 0.3 * np.tile([[1, 0, 0, 0]], (512, 128))
+    window = np.outer(np.hanning(512), np.hanning(512))
+    powers = [np.abs(np.fft.fft2((x - x.mean()) * window)) ** 2 for x in (noise, noise + grid)]
+    assert spike(powers[0], 0, 128) < 10 < 100 < spike(powers[1], 0, 128)
 
 
 def test_a_run_of_the_same_name_goes_before_the_shipped_one(runs, tmp_path):
