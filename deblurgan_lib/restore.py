@@ -23,7 +23,7 @@ from .precision import measure_precision
 
 SHIPPED = Path(__file__).parent / "weights"
 """The generators that come with the library, their cards, and SHA256SUMS, which verifies them."""
-DEFAULT = "sample"
+DEFAULT = "gan"
 """The shipped generator that the command line takes where none is named."""
 
 
