@@ -1,6 +1,6 @@
 """A generator between two of the same network: `fidelity` and `gan` as one slider.
 
-    python benchmarks/blend.py runs/overnight/pixel_only.keras runs/overnight/generator.keras 0.4 gan.keras
+    python benchmarks/blend.py RUN/pixel_only.keras RUN/generator.keras 0.5 gan.keras
 
 Each weight is that share of the way from the first generator to the second. Where one was trained
 on from the other, what lies between works, too, and its pictures lie between theirs (Wang et al.

@@ -75,11 +75,11 @@ def main() -> None:
 
     pairs = [pair for folder in args.folders for pair in spread(list(frames(folder)), 2)]
     rows = [row("blurred", blurred, sharp) for blurred, sharp, _ in pairs]
-    grid = figures.photo_grid(rows, inches=2.4)
+    grid = figures.photo_grid(rows, inches=2.0)
     (args.to / "real_frames.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
     sharp = pairs[0][1]
     rows = [row(title, spoiled, sharp) for title, spoiled in failures(sharp).items()]
-    grid = figures.photo_grid(rows, inches=2.4)
+    grid = figures.photo_grid(rows, inches=2.0)
     (args.to / "failures.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
 
 
