@@ -131,22 +131,23 @@ def random_psfs(n: int, seed: int, size: int, max_length: float, **shake: float)
 
 
 def mixed_psfs(n: int, seed: int, sizes: tuple[int, ...]) -> np.ndarray:
-    """Camera motions of several sizes in one array, and as many cameras that are held still.
+    """Camera motions of several sizes in one array, and a few cameras that are held still.
 
     Half of the motions are shakes with everything that `shake_trajectories` draws; the others are
     swings, nearly straight, as when a camera is turned or carried: in a video's short exposures
     they are the commoner ones.
 
     Args:
-        n: number of point-spread functions of each size, even.
+        n: number of point-spread functions of each size, a multiple of four; a quarter as many
+            are still.
         seed: the same seed gives the same functions.
         sizes: heights and widths, odd, pixels; the longest path is four thirds of the size.
 
     Returns:
-        float32 (n * (1 + len(sizes)), S, S), S the largest of the sizes, see `random_psfs`.
+        float32 (n / 4 + n * len(sizes), S, S), S the largest of the sizes, see `random_psfs`.
     """
     largest = max(sizes)
-    still = np.zeros((n, largest, largest), np.float32)
+    still = np.zeros((n // 4, largest, largest), np.float32)
     still[:, largest // 2, largest // 2] = 1.0
     psfs = [still]
     kinds = [(size, habit) for size in sizes for habit in ({}, SWING)]

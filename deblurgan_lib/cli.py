@@ -55,6 +55,7 @@ def _train(args) -> int:
         epochs=args.epochs,
         seed=args.seed,
         fresh_blur=args.fresh_blur,
+        start_from=args.start_from,
     )
     _print_scores(run.report)
     print(f"Everything is in {run.folder}.")
@@ -202,6 +203,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="SHARE",
         help="share of crops blurred anew (default: 0.5 of the sample set, else 0)",
+    )
+    train.add_argument(
+        "--start-from",
+        default="",
+        metavar="WEIGHTS",
+        help="begin with the weights of a .keras file, a run, or a generator that is shipped",
     )
     train.set_defaults(do=_train)
 

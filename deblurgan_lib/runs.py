@@ -232,7 +232,7 @@ class WriteMetrics(keras.callbacks.Callback):
 
 
 def checksum(path: Path) -> str:
-    """What a checkpoint's name holds of its content: the first half of its sha256 digest."""
+    """What stands for a file's content in names and in `config.json`: half of its sha256."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 

@@ -23,11 +23,11 @@ from .gan import LOGGED, DeblurGAN
 from .losses import PerceptualLoss
 from .muon import Muon
 from .precision import measure_precision, precision
-from .runs import Run, SaveCheckpoint, StopWhenNotFinite, WriteMetrics, write_json
+from .runs import Run, SaveCheckpoint, StopWhenNotFinite, WriteMetrics, checksum, write_json
 
 FRESH_BLUR = 0.5  # Share of crops whose blur is made anew, in the synthetic sample set.
 # Kernel sizes for real frames, pixels: the blur of GOPRO is up to about 50 pixels long.
-FRAME_SHAKES = (15, 21, 27, 33, 39, 45, 51)
+FRAME_SHAKES = (7, 11, 15, 21, 27, 33, 39, 45, 51)
 SHAKES_PER_SIZE = 64
 
 
@@ -116,6 +116,7 @@ def train(
     epochs: int = 0,
     seed: int = 0,
     fresh_blur: float | None = None,
+    start_from: str | Path = "",
     minutes: float = 2.0,
     callbacks: tuple = (),
     verbose: int = 2,
@@ -138,6 +139,8 @@ def train(
         fresh_blur: share of crops whose blur is not the one on disk but a camera shake made anew
             from the sharp half; None: a half in the sample set, where all blur is of that kind,
             and none elsewhere.
+        start_from: a trained generator, as for `restore.load`, whose weights are the first ones of
+            this run's generator; empty: random ones.
         minutes: a checkpoint is made when so many have passed since the last one.
         callbacks: further Keras callbacks; with several machines each has its own.
         verbose: as in `keras.Model.fit`.
@@ -172,6 +175,7 @@ def train(
         raise CourseError(f"fresh_blur={fresh_blur} is not a share between 0 and 1.")
     epochs = epochs or sizes.epochs
     run, data = Run(Path(runs) / run_name), Path(data).resolve()
+    start = restore.find_weights(start_from, runs) if start_from and not run.has_begun else None
     train_pairs = find_pairs(data / "train")
     test_pairs = find_pairs(data / "test")
     _check_test_sizes(test_pairs)
@@ -185,6 +189,8 @@ def train(
         "precision": policy or measure_precision(),
         "features": feature_network_name(what, sizes),
         "fresh_blur": fresh_blur,
+        "start_from": str(start_from),
+        "start_checksum": checksum(start) if start else None,
         "shakes": "sample" if built_in else FRAME_SHAKES,
         "recipe_values": dataclasses.asdict(what),
         "profile_values": dataclasses.asdict(sizes),
@@ -205,7 +211,16 @@ def train(
         if not run.is_finished:
             with precision(run.config["precision"]):
                 gan = _fit(
-                    run, strategy, what, sizes, train_pairs, test_pairs, minutes, callbacks, verbose
+                    run,
+                    strategy,
+                    what,
+                    sizes,
+                    train_pairs,
+                    test_pairs,
+                    start,
+                    minutes,
+                    callbacks,
+                    verbose,
                 )
             if devices.is_chief(strategy):
                 _finish(run, what, sizes, gan, test_pairs)
@@ -252,14 +267,26 @@ def _build(config, what, sizes) -> tuple[DeblurGAN, tuple]:
     return gan, ((warm, warm_terms), (end, full_terms))
 
 
+def _take_weights(generator: keras.Model, path: Path) -> None:
+    weights = restore.load(path).get_weights()
+    if [w.shape for w in weights] != [w.shape for w in generator.get_weights()]:
+        raise CourseError(
+            f"{path} holds a generator of other sizes than this run's; "
+            "choose the recipe and the profile that it was trained with."
+        )
+    generator.set_weights(weights)
+
+
 def _fit(
-    run, strategy, what, sizes, train_pairs, test_pairs, minutes, callbacks, verbose
+    run, strategy, what, sizes, train_pairs, test_pairs, start, minutes, callbacks, verbose
 ) -> DeblurGAN:
     """Keras' `fit`, but that it continues in the middle of an epoch, and on several machines."""
     config, n = run.config, sizes.steps_per_epoch
     with strategy.scope():
         gan, phases = _build(config, what, sizes)
     done = run.resume(gan)
+    if start and not done:
+        _take_weights(gan.generator, start)
     devices.meet(strategy, done)
     averaged = [keras.callbacks.SwapEMAWeights()] if what.averaging else []
     # Other callbacks come before the swap, so that they see the averaged weights when a test ends.

@@ -521,6 +521,22 @@ def test_the_generator_of_the_warm_up_is_kept_beside_the_final_one(train):
     assert any(np.abs(a - b).max() > 0 for a, b in zip(before, after, strict=True))
 
 
+def test_a_run_can_start_from_a_trained_generator(train):
+    first = train("first")
+    with pytest.raises(CourseError, match="generator of other sizes"):
+        train("other", start_from="fidelity")
+    seen = []
+
+    class FirstWeights(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if not seen:
+                seen.extend(self.model.generator.get_weights())
+
+    train("second", start_from="first", callbacks=(FirstWeights(),))
+    for weights, expected in zip(seen, first.generator().get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
+
+
 def test_fresh_blur_of_real_frames_has_shakes_of_its_own(train):
     run = train(fresh_blur=1.0)
     config = json.loads((run.folder / "config.json").read_text())
