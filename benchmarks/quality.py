@@ -33,7 +33,10 @@ def methods(weights, psf, older):
     """From a name to a way to restore; the last two are told the kernel."""
     ways = {"blurred": lambda x: x, "unsharp mask": evaluation.unsharp_mask} if older else {}
     for name, generator in weights.items():
-        ways[name] = lambda x, generator=generator: restore.restore(generator, x)
+        ways[name] = lambda x, net=generator: restore.restore(net, x)
+        ways[f"{name}, ensemble"] = lambda x, net=generator: restore.self_ensemble(
+            net, x, bar=False
+        )
     if older and psf is not None:
         ways["Wiener, true kernel"] = lambda x: evaluation.wiener(x, psf)
         ways["Richardson-Lucy, true kernel"] = lambda x: evaluation.richardson_lucy(x, psf)

@@ -132,7 +132,14 @@ def _deblur(args) -> int:
     with progress("photos", len(missing), unit=" photos", hidden=not many) as bar:
         for photo, target in missing.items():
             try:
-                restore.restore_file(generator, photo, target, bar=not many, both=args.side_by_side)
+                restore.restore_file(
+                    generator,
+                    photo,
+                    target,
+                    bar=not many,
+                    both=args.side_by_side,
+                    ensemble=args.ensemble,
+                )
             except CourseError as error:
                 failures.append(error)
             bar.update()
@@ -230,6 +237,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     deblur.add_argument(
         "--side-by-side", action="store_true", help="make one picture of before and after"
+    )
+    deblur.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="mean over eight turned and mirrored views: a little better, eight times as long",
     )
     deblur.set_defaults(do=_deblur)
     return parser

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from deblurgan_lib import cli
+from deblurgan_lib import cli, restore
 from deblurgan_lib.datasets.photos import read_photo, write_photo
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -96,6 +96,17 @@ def test_before_and_after_side_by_side(run, tmp_path, photo):
     both = read_photo(tmp_path / "o" / "p_before_after.png")
     np.testing.assert_array_equal(both[:, :240], photo)
     assert both.shape == (200, 480, 3) and not np.array_equal(both[:, 240:], photo)
+
+
+def test_the_ensemble_is_written_on_demand(run, tmp_path, photo):
+    write_photo(tmp_path / "p.png", photo)
+    for option, folder in (((), "once"), (("--ensemble",), "ensemble")):
+        assert run("deblur", tmp_path / "p.png", *option, "-o", tmp_path / folder)[0] == 0
+    generator = restore.load(restore.DEFAULT, precision="auto")
+    expected = restore.self_ensemble(generator, photo, bar=False)
+    once, ensemble = (read_photo(tmp_path / x / "p.png") for x in ("once", "ensemble"))
+    np.testing.assert_array_equal(ensemble, expected)
+    assert not np.array_equal(once, ensemble)
 
 
 def test_formats_that_are_not_written_become_png(run, tmp_path, photo):

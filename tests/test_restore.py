@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deblurgan_lib import course, models, restore
+from deblurgan_lib import blur, course, models, restore
 from deblurgan_lib.datasets.pairs import find_pairs
 from deblurgan_lib.datasets.photos import read_photo
 from deblurgan_lib.datasets.pipeline import to_float
@@ -277,6 +277,23 @@ def test_the_devices_precision_changes_a_photo_by_one_grey_level_at_most(photo):
     assert difference.max() == 1 and difference.mean() < 0.1
     automatic = restore.load("gan", precision="auto")
     assert automatic.layers[3].dtype_policy.name in ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+def test_the_ensemble_treats_all_eight_views_alike_and_is_better_than_their_mean(photo):
+    generator = restore.load("fidelity")
+    path = blur.shake_trajectories(1, 3, max_length=15.0)[0]
+    blurred = blur.blur(photo, blur.point_spread_function(path))
+    together = restore.self_ensemble(generator, blurred, bar=False)
+    turned = np.rot90(blurred)[:, ::-1]
+    again = restore.self_ensemble(generator, turned, bar=False)
+    np.testing.assert_array_equal(np.rot90(again[:, ::-1], -1), together)
+    errors = []
+    for turns in range(4):
+        for mirror in (1, -1):
+            view = restore.restore(generator, np.rot90(blurred, turns)[:, ::mirror])
+            view = np.rot90(view[:, ::mirror], -turns)
+            errors.append(np.mean((view / 255 - photo / 255) ** 2))
+    assert np.mean((together / 255 - photo / 255) ** 2) < np.mean(errors)
 
 
 def test_a_network_that_makes_pictures_larger_is_refused(tmp_path):
