@@ -10,6 +10,7 @@ becomes of sharp photographs. Rows that are not measured stay as they were.
 
 import argparse
 import csv
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ with course.quiet_import():
     from deblurgan_lib import evaluation, restore
 
 GENERATORS = ("fidelity", "gan")
+ENSEMBLES = {"fidelity"}  # A mean would smooth what the critic has sharpened.
 LENGTHS = (5, 10, 20, 40)  # Of a path, pixels.
 SHAKES = 3  # Of each length, for each photograph.
 SEED = 1000  # Of shakes that no training run draws.
@@ -33,10 +35,10 @@ def methods(weights, psf, older):
     """From a name to a way to restore; the last two are told the kernel."""
     ways = {"blurred": lambda x: x, "unsharp mask": evaluation.unsharp_mask} if older else {}
     for name, generator in weights.items():
-        ways[name] = lambda x, net=generator: restore.restore(net, x)
-        ways[f"{name}, ensemble"] = lambda x, net=generator: restore.self_ensemble(
-            net, x, bar=False
-        )
+        ways[name] = functools.partial(restore.restore, generator)
+        if name in ENSEMBLES:
+            together = functools.partial(restore.self_ensemble, generator, bar=False)
+            ways[f"{name}, ensemble"] = together
     if older and psf is not None:
         ways["Wiener, true kernel"] = lambda x: evaluation.wiener(x, psf)
         ways["Richardson-Lucy, true kernel"] = lambda x: evaluation.richardson_lucy(x, psf)
