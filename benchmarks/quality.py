@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--only", action="store_true", help="not the older methods")
     parser.add_argument("--to", type=Path, default=course.home() / "docs" / "quality.csv")
     args = parser.parse_args()
-    weights = {Path(x).stem: restore.load(x, course.runs_folder()) for x in args.weights}
+    weights = {Path(x).stem: restore.load(x, course.runs_folder(), "auto") for x in args.weights}
     distance = evaluation.PerceptualDistance()
     sets = {"sample": sample_pairs()}
     sets |= {name: frames(Path(folder)) for name, folder in (x.split("=") for x in args.frames)}
