@@ -25,7 +25,7 @@ with course.quiet_import():
     from deblurgan_lib import evaluation, restore
 
 GENERATORS = ("fidelity", "gan")
-ENSEMBLES = {"fidelity"}  # A mean would smooth what the critic has sharpened.
+ENSEMBLES = {"fidelity"}  # Also scored as the mean of eight views, which takes long.
 LENGTHS = (5, 10, 20, 40)  # Of a path, pixels.
 SHAKES = 3  # Of each length, for each photograph.
 SEED = 1000  # Of shakes that no training run draws.
