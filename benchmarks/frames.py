@@ -3,9 +3,11 @@
     python benchmarks/frames.py GOPRO_Large/train REDS --held-out 020 --photos walls --to frames
 
 Each folder holds scenes with `blur` and `sharp`, as GOPRO and REDS have them. The scenes that are
-held out go to `test`, with the sample set's test photographs. Sharp photographs are made at most
-1280 pixels wide and get a camera motion each. The shipped generators were trained on this; see
-their cards in `deblurgan_lib/weights`.
+held out go to `test`, with the sample set's test photographs. Every second sharp frame that is left
+is there at half its size too: frames of a video are softer than photographs, and half as large they
+are as sharp. Sharp photographs are made at most 1280 and at most 640 pixels wide. The small frames
+and the photographs get a camera motion each. The shipped generators were trained on this; see their
+cards in `deblurgan_lib/weights`.
 """
 
 import argparse
@@ -32,10 +34,13 @@ def main() -> None:
     for split in ("train", "test"):
         for side in "AB":
             (args.to / split / side).mkdir(parents=True, exist_ok=True)
+    to_shake = []
     for scene in sorted(scene for folder in args.folders for scene in folder.iterdir()):
         split = "test" if scene.name in args.held_out else "train"
-        for sharp in sorted((scene / "sharp").glob("*.png")):
+        for place, sharp in enumerate(sorted((scene / "sharp").glob("*.png"))):
             name = f"{scene.name}_{sharp.name}"
+            if split == "train" and place % 2 == 0:
+                to_shake.append((sharp, f"{scene.name}_{sharp.stem}_640", 640))
             shutil.copyfile(scene / "blur" / sharp.name, args.to / split / "A" / name)
             shutil.copyfile(sharp, args.to / split / "B" / name)
     sample = course.data_folder("sample")
@@ -44,20 +49,21 @@ def main() -> None:
             for photo in sorted((sample / split / side).iterdir()):
                 if photo.stem.endswith(SAMPLE_SHAKES):
                     shutil.copyfile(photo, args.to / split / side / photo.name)
-    if args.photos:
-        shake(sorted(args.photos.iterdir()), args.to / "train")
+    for photo in sorted(args.photos.iterdir()) if args.photos else []:
+        to_shake += [(photo, f"{photo.stem}_{width}", width) for width in (1280, 640)]
+    shake(to_shake, args.to / "train")
     for split in ("train", "test"):
         print(split, len(list((args.to / split / "A").iterdir())), "pairs")
 
 
-def shake(photos: list[Path], to: Path) -> None:
-    """Write each photograph, made as small as a frame, and a blurred version of it."""
-    psfs = np.random.default_rng(0).permutation(blur.mixed_psfs(8, 1, FRAME_SHAKES))
-    for photo, psf in zip(photos, psfs, strict=False):
+def shake(photos: list[tuple[Path, str, int]], to: Path) -> None:
+    """Write each photograph under its new name, at most so many pixels wide, and blurred."""
+    psfs = np.random.default_rng(0).permutation(blur.mixed_psfs(16, 1, FRAME_SHAKES))
+    for (photo, name, width), psf in zip(photos, psfs, strict=False):
         sharp = Image.fromarray(read_photo(photo))
-        sharp.thumbnail((1280, 1280), Image.Resampling.LANCZOS)
-        write_photo(to / "B" / f"{photo.stem}.png", np.asarray(sharp))
-        write_photo(to / "A" / f"{photo.stem}.png", blur.blur(np.asarray(sharp), psf))
+        sharp.thumbnail((width, width), Image.Resampling.LANCZOS)
+        write_photo(to / "B" / f"{name}.png", np.asarray(sharp))
+        write_photo(to / "A" / f"{name}.png", blur.blur(np.asarray(sharp), psf))
 
 
 if __name__ == "__main__":
