@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from deblurgan_lib import profiles, recipes, restore, runs, training
 from deblurgan_lib.datasets.photos import write_photo
@@ -474,6 +476,41 @@ def test_measured_precision_is_one_that_keras_knows(monkeypatch):
     with training.precision(policy):
         assert keras.config.dtype_policy().name == policy
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    "slow_type, slow_part, policy",
+    [
+        ("bfloat16", "gradient", "float32"),
+        ("bfloat16", "output", "float32"),
+        ("float32", "gradient", "mixed_bfloat16"),
+        ("float32", "output", "mixed_bfloat16"),
+    ],
+)
+def test_the_measured_precision_is_the_quicker_one_there_and_back(
+    monkeypatch, slow_type, slow_part, policy
+):
+    """A processor without bfloat16 is quick at convolving in it, and very slow at the gradients."""
+    monkeypatch.undo()
+
+    def late(x, part):
+        def sleep(value):
+            time.sleep(0.05)
+            return value
+
+        if (x.dtype, part) != (slow_type, slow_part):
+            return tf.identity(x)
+        return tf.ensure_shape(tf.py_function(sleep, [x], x.dtype), x.shape)
+
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def gradient(slope):
+            return late(slope, "gradient"), tf.zeros_like(kernel)
+
+        return late(x, "output"), gradient
+
+    monkeypatch.setattr(tf.nn, "conv2d", lambda x, kernel, *_: convolve(x, kernel))
+    assert training.measure_precision() == policy
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
