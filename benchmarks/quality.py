@@ -25,7 +25,8 @@ with course.quiet_import():
     from deblurgan_lib import evaluation, restore
 
 GENERATORS = ("fidelity", "gan")
-ENSEMBLES = {"fidelity"}  # Also scored as the mean of eight views, which takes long.
+WAYS = {"ensemble": restore.self_ensemble, "one motion": restore.restore_shaken}
+BOTH_WAYS = {"fidelity"}  # The others are only scored as they are: the ways take long.
 LENGTHS = (5, 10, 20, 40)  # Of a path, pixels.
 SHAKES = 3  # Of each length, for each photograph.
 SEED = 1000  # Of shakes that no training run draws.
@@ -36,9 +37,8 @@ def methods(weights, psf, older):
     ways = {"blurred": lambda x: x, "unsharp mask": evaluation.unsharp_mask} if older else {}
     for name, generator in weights.items():
         ways[name] = functools.partial(restore.restore, generator)
-        if name in ENSEMBLES:
-            together = functools.partial(restore.self_ensemble, generator, bar=False)
-            ways[f"{name}, ensemble"] = together
+        for way, work in WAYS.items() if name in BOTH_WAYS else ():
+            ways[f"{name}, {way}"] = functools.partial(work, generator, bar=False)
     if older and psf is not None:
         ways["Wiener, true kernel"] = lambda x: evaluation.wiener(x, psf)
         ways["Richardson-Lucy, true kernel"] = lambda x: evaluation.richardson_lucy(x, psf)

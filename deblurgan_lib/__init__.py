@@ -1,8 +1,8 @@
 """DeblurGAN in Keras 3: the library that every lesson of the course imports.
 
 The rooms, in the order in which data flows through them: `errors`, `profiles`, `recipes`, `blur`,
-`datasets`, `models`, `losses`, `gan`, `evaluation`, `restore`, `figures`, `runs`, `training`,
-`widgets`, `course`, `exercises`, `cli`. A room imports only rooms before it.
+`datasets`, `models`, `losses`, `gan`, `evaluation`, `shake`, `restore`, `figures`, `runs`,
+`training`, `widgets`, `course`, `exercises`, `cli`. A room imports only rooms before it.
 """
 
 import wrapt

@@ -138,7 +138,7 @@ def _deblur(args) -> int:
                     target,
                     bar=not many,
                     both=args.side_by_side,
-                    ensemble=args.ensemble,
+                    way=getattr(restore, args.way),
                 )
             except CourseError as error:
                 failures.append(error)
@@ -238,11 +238,22 @@ def _parser() -> argparse.ArgumentParser:
     deblur.add_argument(
         "--side-by-side", action="store_true", help="make one picture of before and after"
     )
-    deblur.add_argument(
+    ways = deblur.add_mutually_exclusive_group()
+    ways.add_argument(
         "--ensemble",
-        action="store_true",
+        dest="way",
+        action="store_const",
+        const="self_ensemble",
         help="mean over eight turned and mirrored views: a little better, eight times as long",
     )
+    ways.add_argument(
+        "--shake",
+        dest="way",
+        action="store_const",
+        const="restore_shaken",
+        help="the camera moved and nothing else: find its motion and undo it",
+    )
+    deblur.set_defaults(way="restore")
     deblur.set_defaults(do=_deblur)
     return parser
 

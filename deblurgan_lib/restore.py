@@ -5,6 +5,7 @@ import itertools
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import models, untrusted
+from . import models, shake, untrusted
 from .datasets.download import progress
 from .datasets.photos import Source, read_source, side_by_side, write_photo
 from .datasets.pipeline import to_float, to_uint8
@@ -194,13 +195,35 @@ def self_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -
     return ((total + len(views) // 2) // len(views)).astype(np.uint8)
 
 
+MOVED = 0.5  # Extent of a kernel, pixels, from which on there was a motion to undo.
+
+
+def restore_shaken(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """Restore a photograph in which the camera moved, and nothing else: see `shake`.
+
+    Where things move by themselves, or near ones more than far ones, no kernel explains the whole
+    photograph, and `restore` is better.
+
+    Args:
+        generator, photo: see `restore`.
+        bar: show progress bars.
+
+    Returns:
+        uint8 (H, W, 3): the generator's guess, corrected by the kernel that it led to; the guess
+        itself where no motion was found.
+    """
+    guess = restore(generator, photo, bar)
+    psf = shake.find_psf(photo, guess, bar)
+    return shake.undo(photo, guess, psf) if shake.extent(psf) >= MOVED else guess
+
+
 def restore_file(
     generator: keras.Model,
     photo: Path,
     target: Path,
     bar: bool = True,
     both: bool = False,
-    ensemble: bool = False,
+    way: Callable = restore,
 ) -> Source:
     """Restore the photograph in a file into another file, see `write_photo`.
 
@@ -210,7 +233,7 @@ def restore_file(
         target: the file to be written; its folder is made.
         bar: show a progress bar where it takes longer.
         both: make one picture of the photograph before and after.
-        ensemble: see `self_ensemble`.
+        way: `restore`, `self_ensemble` or `restore_shaken`.
 
     Returns:
         What was in the file besides colours, and is kept.
@@ -219,7 +242,7 @@ def restore_file(
         CourseError: the photograph could not be read, or its restoration not written.
     """
     before, source = read_source(photo)
-    after = (self_ensemble if ensemble else restore)(generator, before, bar)
+    after = way(generator, before, bar)
     if both:
         after, source = side_by_side(before, after, source)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from deblurgan_lib import cli, restore
+from deblurgan_lib import blur, cli, restore
 from deblurgan_lib.datasets.photos import read_photo, write_photo
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -98,15 +98,26 @@ def test_before_and_after_side_by_side(run, tmp_path, photo):
     assert both.shape == (200, 480, 3) and not np.array_equal(both[:, 240:], photo)
 
 
-def test_the_ensemble_is_written_on_demand(run, tmp_path, photo):
-    write_photo(tmp_path / "p.png", photo)
-    for option, folder in (((), "once"), (("--ensemble",), "ensemble")):
-        assert run("deblur", tmp_path / "p.png", *option, "-o", tmp_path / folder)[0] == 0
+@pytest.mark.parametrize(
+    "option, way", [("ensemble", "self_ensemble"), ("shake", "restore_shaken")]
+)
+def test_another_way_to_restore_is_taken_on_demand(run, tmp_path, photo, option, way):
+    path = blur.shake_trajectories(1, 3, max_length=15.0)[0]
+    blurred = blur.blur(photo, blur.point_spread_function(path))
+    write_photo(tmp_path / "p.png", blurred)
+    for options, folder in (((), "plain"), ((f"--{option}",), option)):
+        assert run("deblur", tmp_path / "p.png", *options, "-o", tmp_path / folder)[0] == 0
     generator = restore.load(restore.DEFAULT, precision="auto")
-    expected = restore.self_ensemble(generator, photo, bar=False)
-    once, ensemble = (read_photo(tmp_path / x / "p.png") for x in ("once", "ensemble"))
-    np.testing.assert_array_equal(ensemble, expected)
-    assert not np.array_equal(once, ensemble)
+    expected = getattr(restore, way)(generator, blurred, bar=False)
+    plain, other = (read_photo(tmp_path / x / "p.png") for x in ("plain", option))
+    np.testing.assert_array_equal(other, expected)
+    assert not np.array_equal(plain, other)
+
+
+def test_two_ways_to_restore_at_once_are_refused(run, tmp_path, photo):
+    write_photo(tmp_path / "p.png", photo)
+    with pytest.raises(SystemExit):
+        run("deblur", tmp_path / "p.png", "--ensemble", "--shake")
 
 
 def test_formats_that_are_not_written_become_png(run, tmp_path, photo):

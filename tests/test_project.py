@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = [
     "errors", "profiles", "recipes", "blur", "datasets", "models", "losses", "gan", "muon",
-    "evaluation", "untrusted", "precision", "restore", "figures", "runs", "devices", "training",
-    "cost", "widgets", "course", "exercises", "cli",
+    "evaluation", "untrusted", "precision", "shake", "restore", "figures", "runs",
+    "devices", "training", "cost", "widgets", "course", "exercises", "cli",
 ]  # fmt: skip
 
 

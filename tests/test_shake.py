@@ -1,0 +1,107 @@
+"""The motion of a camera from a photograph and a guess of what was there, and its undoing."""
+
+import numpy as np
+import pytest
+
+from deblurgan_lib import blur, course, evaluation, restore, shake
+from deblurgan_lib.datasets.photos import read_photo
+
+
+@pytest.fixture(scope="module")
+def sharp():
+    folder = course.data_folder("sample") / "test" / "B"
+    return read_photo(folder / "astronaut_0.png")[:320, 60:380]
+
+
+@pytest.fixture(scope="module")
+def psf():
+    path = blur.shake_trajectories(1, 1012, max_length=20.0)[0]
+    return blur.point_spread_function(path)
+
+
+@pytest.fixture(scope="module")
+def blurred(sharp, psf):
+    return blur.blur(sharp, psf)
+
+
+def same_size(psf, size):
+    margin = (size - len(psf)) // 2
+    return np.pad(psf, margin)
+
+
+def test_the_kernel_is_found_from_a_photograph_and_what_was_there(sharp, psf, blurred):
+    found = shake.find_psf(blurred, sharp)
+    size = max(len(found), len(psf))
+    apart = np.abs(same_size(found, size) - same_size(psf, size)).sum()
+    still = np.zeros_like(psf)
+    still[len(psf) // 2, len(psf) // 2] = 1
+    assert apart < 0.7 < 1.5 < np.abs(still - psf).sum()
+    assert shake.extent(found) == pytest.approx(shake.extent(psf), rel=0.3)
+
+
+def test_a_found_kernel_keeps_brightness_and_place(sharp, blurred):
+    found = shake.find_psf(blurred, sharp)
+    assert found.shape == (51, 51) and found.min() >= 0
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    y, x = np.mgrid[:51, :51] - 25
+    assert (found * y).sum() == pytest.approx(0, abs=1e-3)
+    assert (found * x).sum() == pytest.approx(0, abs=1e-3)
+
+
+def test_where_nothing_moved_the_kernel_is_a_point(sharp):
+    assert shake.extent(shake.find_psf(sharp, sharp)) < 0.2
+
+
+def test_a_guess_that_explains_the_photograph_stays(sharp, psf, blurred):
+    after = shake.undo(blurred, sharp, psf).astype(int)
+    assert np.abs(after - sharp)[40:-40, 40:-40].max() <= 3
+
+
+def test_what_the_photograph_shows_is_taken_from_it(sharp, psf, blurred):
+    """From a guess that is no guess at all, the photograph itself, with the true kernel."""
+    after = shake.undo(blurred, blurred, psf, balance=0.01)
+    assert evaluation.psnr(sharp, after) > evaluation.psnr(sharp, blurred) + 5
+
+
+def test_what_the_blur_has_destroyed_is_taken_from_the_guess():
+    """A kernel of 1/4, 1/2, 1/4 leaves nothing of stripes one pixel wide."""
+    psf = np.zeros((3, 3))
+    psf[1] = 0.25, 0.5, 0.25
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    stripes = grey + np.where(np.arange(64) % 2, 20, 0).astype(np.uint8)[None, :, None]
+    after = shake.undo(grey, stripes, psf)
+    inside = (slice(8, -8), slice(8, -8))
+    assert after[inside].std() == pytest.approx(stripes[inside].std(), rel=0.05)
+    assert after[inside].mean() == pytest.approx(128, abs=1)  # The mean is the photograph's.
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 5), (16, 40), (33, 600)])
+def test_photographs_of_any_size(shape):
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    psf = shake.find_psf(photo, photo)
+    assert psf.sum() == pytest.approx(1, abs=1e-5) and len(psf) % 2 == 1
+    assert shake.undo(photo, photo, psf).shape == photo.shape
+
+
+def test_a_plain_photograph_has_no_motion():
+    photo = np.full((80, 80, 3), 77, np.uint8)
+    psf = shake.find_psf(photo, photo)
+    assert shake.extent(psf) == 0
+    np.testing.assert_array_equal(shake.undo(photo, photo, psf), photo)
+
+
+def test_with_the_motion_the_generators_guess_becomes_much_better(sharp, blurred):
+    generator = restore.load("fidelity")
+    guess, corrected = (
+        evaluation.psnr(sharp, way(generator, blurred, bar=False))
+        for way in (restore.restore, restore.restore_shaken)
+    )
+    assert guess > evaluation.psnr(sharp, blurred) + 0.5
+    assert corrected > guess + 1.5
+
+
+def test_a_sharp_photograph_keeps_the_generators_answer(sharp):
+    generator = restore.load("fidelity")
+    guess = restore.restore(generator, sharp, bar=False)
+    corrected = restore.restore_shaken(generator, sharp, bar=False)
+    np.testing.assert_array_equal(corrected, guess)
