@@ -25,7 +25,7 @@ def test_auto_chooses_by_environment_then_by_device(monkeypatch):
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(CourseError, match="auto, smoke, sample, overnight, colab, full"):
+    with pytest.raises(CourseError, match="auto, smoke, sample, overnight, refine, colab, full"):
         profiles.choose("huge", gpu=False)
     with pytest.raises(CourseError, match="tutorial, paper, course"):
         recipes.choose("mine")

@@ -443,7 +443,7 @@ def test_a_negative_number_of_epochs_is_refused(train):
 def test_an_unknown_recipe_or_profile_is_named_with_the_known_ones(train):
     with pytest.raises(CourseError, match="'cours'.* tutorial, paper, course"):
         train(recipe="cours")
-    with pytest.raises(CourseError, match="'huge'.* auto, smoke, sample, overnight, colab, full"):
+    with pytest.raises(CourseError, match="'huge'.* auto, smoke, sample, overnight, refine, colab, full"):
         train(profile="huge")
 
 
