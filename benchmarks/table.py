@@ -1,7 +1,8 @@
 """Timing side by side, and the table of results in RESULTS.md.
 
 The sides take turns, round after round, so that whatever slows the machine down for a while slows
-all of them. Every script here that measures ends with `record`.
+all of them. Every script here that measures ends with `record`. Ratios differ between processors;
+each has rows of its own.
 """
 
 import datetime
@@ -116,7 +117,7 @@ def commit() -> str:
 
 
 def record(what, ours, against, result, target, met, machine) -> None:
-    """Print a row and put it into RESULTS.md, in place of the row of the same first column."""
+    """Print a row and put it into RESULTS.md, in place of the older one of the same machine."""
     date = datetime.date.today().isoformat()
     cells = [what, ours, against, result, target, "yes" if met else "**no**", machine]
     row = "| " + " | ".join([*cells, f"{date}, {commit()}"]) + " |"
@@ -126,6 +127,12 @@ def record(what, ours, against, result, target, met, machine) -> None:
     begin = lines.index(HEADER) + 2
     end = next((i for i in range(begin, len(lines)) if not lines[i].startswith("|")), len(lines))
     rows = lines[begin:end]
-    place = next((i for i, old in enumerate(rows) if old.startswith(f"| {what} |")), len(rows))
-    rows[place : place + 1] = [row]
+    same = [i for i, old in enumerate(rows) if old.startswith(f"| {what} |")]
+    processor = machine.split(", ")[0]
+    for place in same:
+        if processor in rows[place]:
+            rows[place] = row
+            break
+    else:
+        rows.insert(same[-1] + 1 if same else len(rows), row)
     RESULTS.write_text("\n".join([*lines[:begin], *rows, *lines[end:]]) + "\n")

@@ -55,8 +55,8 @@ PROFILES = {
         width=16, blocks=8, critic_width=32, crop=192, batch=8,
         epochs=80, steps_per_epoch=500, validation_photos=12, offline=True,
     ),
-    # From a trained generator on (`start_from`): fewer and larger crops, for at the border of a crop
-    # less can be known than in a photograph.
+    # From a trained generator on (`start_from`): fewer and larger crops, for at a crop's border
+    # less can be known than inside.
     "refine": Profile(
         width=16, blocks=8, critic_width=32, crop=288, batch=4,
         epochs=20, steps_per_epoch=500, validation_photos=12, offline=True,

@@ -23,7 +23,7 @@ def test_the_articles_networks_are_the_recipes():
         np.testing.assert_allclose(a(picture), b(picture), atol=1e-5)
 
 
-def test_sides_take_turns_and_a_row_replaces_its_older_self(tmp_path, monkeypatch, capsys):
+def test_sides_take_turns_and_a_row_replaces_its_machines_older_one(tmp_path, monkeypatch, capsys):
     calls = []
     sides = {name: lambda name=name: calls.append(name) for name in "ab"}
     seconds = table.alternate(sides, rounds=3, warm=1)
@@ -35,7 +35,9 @@ def test_sides_take_turns_and_a_row_replaces_its_older_self(tmp_path, monkeypatc
     for result in ("1x", "2x"):
         table.record("this", "1 s", "2 s", result, "3x", False, "here")
     table.record("that", "1 s", "2 s", "4x", "3x", True, "here")
+    table.record("this", "1 s", "2 s", "5x", "3x", True, "there, python 4")
+    table.record("this", "1 s", "2 s", "6x", "3x", True, "there, python 5")
     lines = table.RESULTS.read_text().splitlines()
-    assert [line.split(" | ")[3] for line in lines[4:6]] == ["2x", "4x"]
+    assert [line.split(" | ")[3] for line in lines[4:7]] == ["2x", "6x", "4x"]
     assert lines[-1] == "Notes."
     assert "4x" in capsys.readouterr().out

@@ -443,7 +443,9 @@ def test_a_negative_number_of_epochs_is_refused(train):
 def test_an_unknown_recipe_or_profile_is_named_with_the_known_ones(train):
     with pytest.raises(CourseError, match="'cours'.* tutorial, paper, course"):
         train(recipe="cours")
-    with pytest.raises(CourseError, match="'huge'.* auto, smoke, sample, overnight, refine, colab, full"):
+    with pytest.raises(
+        CourseError, match="'huge'.* auto, smoke, sample, overnight, refine, colab, full"
+    ):
         train(profile="huge")
 
 
@@ -562,16 +564,21 @@ def test_a_run_can_start_from_a_trained_generator(train):
     first = train("first")
     with pytest.raises(CourseError, match="generator of other sizes"):
         train("other", start_from="fidelity")
-    seen = []
+    seen, rates = [], []
 
-    class FirstWeights(keras.callbacks.Callback):
+    class Begin(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
         def on_train_batch_begin(self, batch, logs=None):
             if not seen:
                 seen.extend(self.model.generator.get_weights())
 
-    train("second", start_from="first", callbacks=(FirstWeights(),))
+    train("second", start_from="first", callbacks=(Begin(),))
     for weights, expected in zip(seen, first.generator().get_weights(), strict=True):
         np.testing.assert_array_equal(weights, expected)
+    train("from-nothing", callbacks=(Begin(),))
+    assert rates[0] == pytest.approx(training.AGAIN * rates[1])
 
 
 def test_fresh_blur_of_real_frames_has_shakes_of_its_own(train):
