@@ -69,7 +69,8 @@ def _evaluate(args) -> int:
     with course.quiet_import():
         from . import evaluation, restore
     generator = restore.load(args.weights or restore.DEFAULT, course.runs_folder())
-    report = evaluation.evaluate(lambda photo: restore.restore(generator, photo), pairs)
+    way = getattr(restore, args.way)
+    report = evaluation.evaluate(lambda photo: way(generator, photo, bar=False), pairs)
     _print_scores(report)
     return 0
 
@@ -227,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="score a generator on pairs")
     evaluate.add_argument("--data", default="sample", help="a data set, or a folder with A and B")
     evaluate.add_argument("--weights", **weights)
+    _add_ways(evaluate, default="restore")
     evaluate.set_defaults(do=_evaluate)
 
     deblur = commands.add_parser("deblur", help="restore photographs")
@@ -238,24 +240,31 @@ def _parser() -> argparse.ArgumentParser:
     deblur.add_argument(
         "--side-by-side", action="store_true", help="make one picture of before and after"
     )
-    ways = deblur.add_mutually_exclusive_group()
-    ways.add_argument(
-        "--ensemble",
-        dest="way",
-        action="store_const",
-        const="self_ensemble",
-        help="mean over eight turned and mirrored views: a little better, eight times as long",
-    )
-    ways.add_argument(
-        "--shake",
-        dest="way",
-        action="store_const",
-        const="restore_shaken",
-        help="the camera moved and nothing else: find its motion and undo it",
-    )
-    deblur.set_defaults(way="restore")
+    _add_ways(deblur, default="deblur")
     deblur.set_defaults(do=_deblur)
     return parser
+
+
+WAYS = {
+    "restore": ("--generator-only", "take the generator's answer as it is"),
+    "deblur": (
+        "--motion",
+        "where one motion of the camera explains the photograph, correct the answer by it",
+    ),
+    "deblur_ensemble": (
+        "--ensemble",
+        "the same with the mean of the answers to eight turned and mirrored views: a little "
+        "better, eight times as long",
+    ),
+}  # From the name of a function in `restore` to its option.
+
+
+def _add_ways(command: argparse.ArgumentParser, default: str) -> None:
+    options = command.add_mutually_exclusive_group()
+    for way, (option, what) in WAYS.items():
+        what += " (default)" * (way == default)
+        options.add_argument(option, dest="way", action="store_const", const=way, help=what)
+    command.set_defaults(way=default)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -195,26 +195,22 @@ def self_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -
     return ((total + len(views) // 2) // len(views)).astype(np.uint8)
 
 
-MOVED = 0.5  # Extent of a kernel, pixels, from which on there was a motion to undo.
-
-
-def restore_shaken(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
-    """Restore a photograph in which the camera moved, and nothing else: see `shake`.
-
-    Where things move by themselves, or near ones more than far ones, no kernel explains the whole
-    photograph, and `restore` is better.
+def deblur(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """Restore a photograph; where one motion of the camera explains it, undo that: see `shake`.
 
     Args:
-        generator, photo: see `restore`.
-        bar: show progress bars.
+        generator, photo, bar: see `restore`.
 
     Returns:
-        uint8 (H, W, 3): the generator's guess, corrected by the kernel that it led to; the guess
-        itself where no motion was found.
+        uint8 (H, W, 3): the generator's guess, corrected by the motion that it led to; the guess
+        itself where things moved by themselves, or nothing did.
     """
-    guess = restore(generator, photo, bar)
-    psf = shake.find_psf(photo, guess, bar)
-    return shake.undo(photo, guess, psf) if shake.extent(psf) >= MOVED else guess
+    return shake.correct(photo, restore(generator, photo, bar), bar)
+
+
+def deblur_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """As `deblur`, with `self_ensemble` for a guess."""
+    return shake.correct(photo, self_ensemble(generator, photo, bar), bar)
 
 
 def restore_file(
@@ -223,7 +219,7 @@ def restore_file(
     target: Path,
     bar: bool = True,
     both: bool = False,
-    way: Callable = restore,
+    way: Callable = deblur,
 ) -> Source:
     """Restore the photograph in a file into another file, see `write_photo`.
 
@@ -233,7 +229,7 @@ def restore_file(
         target: the file to be written; its folder is made.
         bar: show a progress bar where it takes longer.
         both: make one picture of the photograph before and after.
-        way: `restore`, `self_ensemble` or `restore_shaken`.
+        way: `deblur`, `deblur_ensemble`, or `restore` for the generator alone.
 
     Returns:
         What was in the file besides colours, and is kept.
