@@ -4,7 +4,8 @@
 
 Each weight is that share of the way from the first generator to the second. Where one was trained
 on from the other, what lies between works, too, and its pictures lie between theirs (Wang et al.
-2018, ESRGAN, section 3.4).
+2018, ESRGAN, section 3.4). With `--onto` the way begins at a third generator, one that was trained
+on from the first for something else (Ilharco et al. 2023, "Editing models with task arithmetic").
 """
 
 import argparse
@@ -16,12 +17,13 @@ with course.quiet_import():
     from deblurgan_lib import restore
 
 
-def blend(first: Path, second: Path, share: float):
-    """The generator that is `share` of the way from `first` to `second`."""
-    between, end = restore.load(first), restore.load(second)
-    pairs = zip(between.get_weights(), end.get_weights(), strict=True)
-    between.set_weights([(1 - share) * a + share * b for a, b in pairs])
-    return between
+def blend(first: Path, second: Path, share: float, onto: Path | None = None):
+    """`onto`, or `first`, moved by `share` of the way from `first` to `second`."""
+    result = restore.load(onto or first)
+    networks = (result, restore.load(first), restore.load(second))
+    weights = zip(*(network.get_weights() for network in networks), strict=True)
+    result.set_weights([start + share * (b - a) for start, a, b in weights])
+    return result
 
 
 def main() -> None:
@@ -30,8 +32,9 @@ def main() -> None:
     parser.add_argument("second", type=Path)
     parser.add_argument("share", type=float, help="0 for the first, 1 for the second")
     parser.add_argument("to", type=Path)
+    parser.add_argument("--onto", type=Path, metavar="GENERATOR")
     args = parser.parse_args()
-    restore.save(blend(args.first, args.second, args.share), args.to)
+    restore.save(blend(args.first, args.second, args.share, args.onto), args.to)
 
 
 if __name__ == "__main__":

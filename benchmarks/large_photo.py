@@ -3,8 +3,9 @@
     python benchmarks/large_photo.py
 
 Once with the shipped generator and once with the full one of the recipe `paper`, each in a process
-of its own: seconds, and the highest memory above what the process had when the generator was
-loaded. Then the shipped one restores a photograph both in tiles and in one piece.
+of its own, with the search for a motion of the camera: seconds, and the highest memory above what
+the process had when the generator was loaded. Then the shipped one restores a photograph both in
+tiles and in one piece.
 """
 
 import argparse
@@ -50,10 +51,10 @@ def one_photo(which) -> None:
     import time
 
     net, photo = generator(which), noise(SIZE)
-    from deblurgan_lib.restore import restore
+    from deblurgan_lib.restore import deblur
 
     idle, begin = megabytes("VmRSS"), time.perf_counter()
-    restore(net, photo)
+    deblur(net, photo)
     print(json.dumps([time.perf_counter() - begin, megabytes("VmHWM") - idle]))
 
 
