@@ -46,7 +46,7 @@ def failures(sharp: np.ndarray) -> dict[str, np.ndarray]:
         "a path of 100 pixels": blur.blur(sharp, blur.point_spread_function(paths[0])),
         "out of focus": blur.blur(sharp, lens(5)),
         "shaken, with noise": np.clip(np.rint(shaken + noise), 0, 255).astype(np.uint8),
-        "shaken, JPEG of quality 20": jpeg(shaken, 20),
+        "shaken, JPEG 20": jpeg(shaken, 20),
     }
 
 

@@ -8,16 +8,15 @@ import nbformat
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH = 640  # Pixels; twice the width at which the README shows them.
-
-# The figure whose alt text begins like this, by lesson.
+# Name in docs/: lesson, how the alt text of the figure begins, and its largest width in pixels.
 FIGURES = {
-    "01_gan_basics": "Six moments: fakes as dots",
-    "02_gopro_data": "The point-spread functions of the five",
-    "03_generator_and_critic": "Answers of two untrained generators",
-    "04_losses": "Distance over steps, the five",
-    "05_training": "Held-out PSNR and pixel loss by epoch",
-    "06_results": "The same detail blurred, by each method",
+    "01_gan_basics": ("01_gan_basics", "Six moments: fakes as dots", 640),
+    "02_gopro_data": ("02_gopro_data", "The point-spread functions of the five", 640),
+    "03_generator_and_critic": ("03_generator_and_critic", "Answers of two untrained", 640),
+    "04_losses": ("04_losses", "Distance over steps, the five", 640),
+    "05_training": ("05_training", "Held-out PSNR and pixel loss by epoch", 640),
+    "06_results": ("06_results", "The same detail blurred, by each method", 640),
+    "one_motion": ("06_results", "The kernel that blurred a photograph", 960),
 }
 
 
@@ -33,12 +32,12 @@ def find(lesson: str, beginning: str) -> Image.Image:
 
 
 def main():
-    for lesson, beginning in FIGURES.items():
+    for name, (lesson, beginning, width) in FIGURES.items():
         stored = find(lesson, beginning)
         suffix, options = (".jpg", {"quality": 85}) if stored.format == "JPEG" else (".png", {})
         picture = stored.convert("RGB")
-        picture.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
-        picture.save((ROOT / "docs" / lesson).with_suffix(suffix), optimize=True, **options)
+        picture.thumbnail((width, width), Image.Resampling.LANCZOS)
+        picture.save((ROOT / "docs" / name).with_suffix(suffix), optimize=True, **options)
 
 
 if __name__ == "__main__":
