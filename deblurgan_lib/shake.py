@@ -6,6 +6,8 @@ tells enough of the sharp one to find that function. Then each frequency that th
 taken back from the photograph, and only the others are guessed. Lesson 06 shows it.
 """
 
+import itertools
+
 import numpy as np
 from scipy import fft
 
@@ -14,6 +16,7 @@ from .datasets.download import progress
 
 SIZE = 51  # Height and width of the largest motion that is looked for, pixels.
 LARGEST = 768  # Height and width of the part of a photograph that is looked at, pixels.
+PART = 384  # Height and width of the parts that are looked at besides in a larger one, pixels.
 ROUNDS = 12
 FLATNESS = 2e-3  # Weight of each edge against the squared error, in the first round.
 EDGES = 0.2  # Share of pixels whose gradients find the kernel.
@@ -44,14 +47,38 @@ def correct(blurred: np.ndarray, guess: np.ndarray, bar: bool = False) -> np.nda
     for linear_light in (False, True):
         psf = find_psf(blurred, guess, linear_light, bar)
         corrected = undo(blurred, guess, psf, linear_light)
-        if agreement(blurred, guess, corrected) >= AGREEMENT:
+        believed = agreement(blurred, guess, corrected) >= AGREEMENT
+        if believed and _moved_everywhere(blurred, guess, psf, linear_light):
             return corrected if extent(psf) >= SOFTNESS else _nearer(blurred, corrected)
     return guess
 
 
+def _moved_everywhere(blurred, guess, psf, linear_light):
+    """Whether other parts of a large photograph moved about as far as its middle.
+
+    What stands still behind a thing that moves in the middle would be spoiled, and does not show in
+    `agreement`, because the guess leaves it alone. Parts without much to see say nothing.
+    """
+    middles = [(side // 4, side - side // 4) for side in blurred.shape[:2]]
+    if max(blurred.shape[:2]) <= LARGEST:
+        return True
+    contrast = _contrast(_middle(blurred))
+    for y, x in itertools.product(*middles):
+        part = tuple(slice(max(0, m - PART // 2), m + PART // 2) for m in (y, x))
+        if _contrast(blurred[part]) > contrast / 4:
+            here = find_psf(blurred[part], guess[part], linear_light)
+            if extent(here) < extent(psf) / 2:
+                return False
+    return True
+
+
+def _contrast(photo):
+    return np.mean(np.diff(photo.astype(np.float32), axis=1) ** 2)
+
+
 def _nearer(photo, corrected):
     """On the way back from `corrected` to `photo`, where they differ by at most `HIDDEN`."""
-    change = _middle(corrected).astype(np.float32) - _middle(photo)
+    change = _some(corrected).astype(np.float32) - _some(photo)
     share = HIDDEN / max(HIDDEN, np.sqrt(np.mean(change**2)))
     change = np.float32(share) * (corrected.astype(np.int16) - photo)
     return np.rint(photo + change).astype(np.uint8)
@@ -159,12 +186,13 @@ def agreement(blurred: np.ndarray, guess: np.ndarray, corrected: np.ndarray) -> 
     to the photograph, whatever the guess had found.
 
     Args:
-        blurred, guess, corrected: uint8 (H, W, 3); of large ones the middle is looked at.
+        blurred, guess, corrected: uint8 (H, W, 3); of large ones every n-th pixel is looked at, so
+            that things that move near the border count as well.
 
     Returns:
         1 for as far, 0 for not at all; 0 where the guess is the photograph.
     """
-    start, there, here = (_middle(x).astype(np.float32) for x in (blurred, guess, corrected))
+    start, there, here = (_some(x).astype(np.float32) for x in (blurred, guess, corrected))
     way = there - start
     return float((way * (here - start)).sum() / max((way**2).sum(), 1e-6))
 
@@ -186,6 +214,11 @@ def _plane(spectrum, shape):
 def _middle(photo):
     top, left = (max(0, (side - LARGEST) // 2) for side in photo.shape[:2])
     return photo[top : top + LARGEST, left : left + LARGEST]
+
+
+def _some(photo):
+    step = max(1, max(photo.shape[:2]) // LARGEST)
+    return photo[::step, ::step]
 
 
 def _values(photo, linear_light):

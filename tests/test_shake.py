@@ -163,6 +163,19 @@ def test_where_a_part_moved_by_itself_the_generators_answer_stays(generator, sha
     np.testing.assert_array_equal(corrected, guess)
 
 
+def test_what_stands_still_around_the_middle_is_not_spoiled(generator, sharp, blurred, monkeypatch):
+    """In a large photograph, whose kernel is found in the middle alone."""
+    monkeypatch.setattr(shake, "LARGEST", 160)
+    monkeypatch.setattr(shake, "PART", 128)
+    middle = np.zeros((320, 320, 1), bool)
+    middle[70:250, 70:250] = True
+    results = {}
+    for name, photo in {"all": blurred, "middle": np.where(middle, blurred, sharp)}.items():
+        guess, corrected = both(generator, photo)
+        results[name] = np.array_equal(guess, corrected)
+    assert results == {"all": False, "middle": True}
+
+
 def test_a_sharp_photograph_keeps_the_generators_answer(generator, sharp):
     guess, corrected = both(generator, sharp)
     np.testing.assert_array_equal(corrected, guess)
