@@ -103,7 +103,7 @@ def shaken():
     """A photograph in which one motion is found, and what was there."""
     folder = course.data_folder("sample") / "test" / "B"
     sharp = read_photo(folder / "astronaut_0.png")[:320, 60:380]
-    path = blur.shake_trajectories(1, 1012, max_length=20.0)[0]
+    path = blur.shake_trajectories(1, 3, max_length=15.0)[0]
     return blur.blur(sharp, blur.point_spread_function(path)), sharp
 
 
