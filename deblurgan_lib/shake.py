@@ -38,6 +38,8 @@ def correct(blurred: np.ndarray, guess: np.ndarray, bar: bool = False) -> np.nda
     from this lens or that video; with such a one the photograph changes only as much as it can
     hide.
 
+    The kernel of a large photograph comes from its middle, and four other parts are asked as well.
+
     Args:
         blurred, guess, bar: see `find_psf`.
 
