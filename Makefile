@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test browser test-browser lab app notebooks gallery recipes bad-runs benchmark quality kills repository clean
+.PHONY: help train test browser test-browser lab app notebooks gallery recipes failing-runs benchmark quality interruptions repository clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,8 +17,8 @@ help:
 	@echo "make app        deblur photographs of yours in the browser, without code"
 	@echo "make notebooks  run every lesson anew and store what it shows"
 	@echo "make gallery    copy the README's figures out of the stored lessons"
-	@echo "make bad-runs   train the runs of lesson 05 that go wrong"
-	@echo "make kills      kill a training run twenty times, and compare it with an unbroken one"
+	@echo "make failing-runs   train the runs of lesson 05 that go wrong"
+	@echo "make interruptions   kill a training run twenty times, and compare it with an unbroken one"
 	@echo "make benchmark  time steps and photographs against others; results in benchmarks/RESULTS.md"
 	@echo "make quality    score the shipped generators beside older methods: docs/quality.csv"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
@@ -77,15 +77,15 @@ notebooks: $(READY)
 gallery: $(READY)
 	$(BIN)/python notebooks/gallery.py
 
-bad-runs: $(READY)
-	$(BIN)/python benchmarks/bad_runs.py
+failing-runs: $(READY)
+	$(BIN)/python experiments/failing_runs.py
 
-# FRAMES: "name=folder" of pairs in blur and sharp; see benchmarks/quality.py.
+# FRAMES: "name=folder" of pairs in blur and sharp; see experiments/quality.py.
 quality: $(READY)
-	$(BIN)/python benchmarks/quality.py $(FRAMES)
+	$(BIN)/python experiments/quality.py $(FRAMES)
 
-kills: $(READY)
-	$(BIN)/python benchmarks/kills.py
+interruptions: $(READY)
+	$(BIN)/python experiments/interruptions.py
 
 # PyTorch, a baseline, has an environment of its own.
 TORCH := .venv-torch/bin/python
@@ -104,7 +104,7 @@ benchmark: $(READY) $(TORCH)
 	$(BIN)/python benchmarks/input.py --memory
 
 recipes: $(READY)
-	$(BIN)/python benchmarks/recipes.py
+	$(BIN)/python experiments/recipes.py
 
 # The address stands in pyproject.toml; badges, bootstrap cells and the README repeat it.
 OLD = $(shell sed -n 's|^Repository = "https://github.com/\(.*\)"|\1|p' pyproject.toml)

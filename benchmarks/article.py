@@ -63,7 +63,7 @@ class Article:
 
     Args:
         size: height and width of the pictures.
-        vgg: the network of the perceptual loss, see `deblurgan_lib.losses.feature_network`.
+        vgg: the network of the perceptual loss, see `deblurgan_lib.models.feature_network`.
     """
 
     def __init__(self, size, vgg):

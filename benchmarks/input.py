@@ -25,11 +25,13 @@ import numpy as np
 import table
 from PIL import Image
 
-from deblurgan_lib import course, profiles
-from deblurgan_lib.datasets import cache
-from deblurgan_lib.datasets.pairs import find_pairs
-from deblurgan_lib.datasets.photos import read_photo, write_photo
-from deblurgan_lib.datasets.sample import make_sample
+from deblurgan_lib import paths
+from deblurgan_lib.data import cache
+from deblurgan_lib.data.pairs import find_pairs
+from deblurgan_lib.data.sample import make_sample
+from deblurgan_lib.errors import quiet_import
+from deblurgan_lib.photos import read_photo, write_photo
+from deblurgan_lib.training import profiles
 
 CROP, BATCH, SEED = 256, 8, 0
 PROCESSES = 2
@@ -50,7 +52,7 @@ def photographs(folder: Path, frames: Path | None) -> str:
         return f"{len(real)} real pairs"
     # Enlarged photographs are smoother than real ones, and noise makes their PNGs as large.
     rng = np.random.default_rng(SEED)
-    sample = make_sample(course.home() / "data" / "sample")
+    sample = make_sample(paths.home() / "data" / "sample")
     pairs = find_pairs(sample / "train")
     for pair in pairs:
         for side, path in zip("AB", pair):
@@ -88,7 +90,7 @@ def baseline(pairs) -> float:
 
 def ours(pairs, **options) -> float:
     """Crop pairs a second out of `training_batches`."""
-    from deblurgan_lib.datasets import pipeline
+    from deblurgan_lib.data import pipeline
 
     batches = iter(pipeline.training_batches(pairs, CROP, BATCH, SEED, **options))
     warm = time.perf_counter()
@@ -103,7 +105,7 @@ def ours(pairs, **options) -> float:
 
 
 def one_crop_a_photo(pairs) -> float:
-    from deblurgan_lib.datasets import pipeline
+    from deblurgan_lib.data import pipeline
 
     before, pipeline.CROPS_PER_PHOTO = pipeline.CROPS_PER_PHOTO, 1
     try:
@@ -118,7 +120,7 @@ def speed(folder: Path, frames: Path | None) -> None:
     for side in "AB":
         shutil.copytree(folder / "png" / side, folder / "decoded" / side, copy_function=os.link)
     cache.make_cache(folder / "decoded")
-    with course.quiet_import():
+    with quiet_import():
         import tensorflow as tf  # noqa: F401
     png, decoded = find_pairs(folder / "png"), find_pairs(folder / "decoded")
     ways = {
@@ -171,10 +173,10 @@ def memory(folder: Path, frames: Path | None) -> None:
         for n in PAIRS:
             data = folder / f"{way}-{n}"
             for part, count in (("train", n), ("test", 2)):
-                for side, paths in zip("AB", zip(*source)):
+                for side, photos in zip("AB", zip(*source)):
                     (data / part / side).mkdir(parents=True)
                     for i in range(count):
-                        os.link(paths[i % len(paths)], data / part / side / f"{i:04d}.png")
+                        os.link(photos[i % len(photos)], data / part / side / f"{i:04d}.png")
             if way == "cache":
                 record = cache._record(find_pairs(data / "train"))
                 (data / "train" / cache.RECORD).write_text(json.dumps(record))
@@ -204,7 +206,7 @@ def memory(folder: Path, frames: Path | None) -> None:
 
 def train(data: Path) -> None:
     """One run; prints its largest anonymous memory in MB."""
-    with course.quiet_import():
+    with quiet_import():
         import keras
 
         from deblurgan_lib import training

@@ -18,23 +18,24 @@ from pathlib import Path
 import numpy as np
 import table
 
-from deblurgan_lib import course
+from deblurgan_lib.errors import quiet_import
 
 SIZE, SMALL = (4000, 6000), (1100, 1600)
 MOST = 2000  # Megabytes.
 
 
 def generator(which):
-    with course.quiet_import():
+    with quiet_import():
         from steps import SIZES
 
-        from deblurgan_lib import recipes, restore, training
+        from deblurgan_lib import restoration, training
+        from deblurgan_lib.training import recipes
     if which == "shipped":
-        return restore.load(restore.DEFAULT, precision="auto")
+        return restoration.load(restoration.DEFAULT, precision="auto")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "generator.keras"
-        restore.save(training.build_generator(recipes.RECIPES["paper"], SIZES), file)
-        return restore.load(file, precision="auto")
+        restoration.save(training.build_generator(recipes.RECIPES["paper"], SIZES), file)
+        return restoration.load(file, precision="auto")
 
 
 def noise(size):
@@ -51,7 +52,7 @@ def one_photo(which) -> None:
     import time
 
     net, photo = generator(which), noise(SIZE)
-    from deblurgan_lib.restore import deblur
+    from deblurgan_lib.restoration import deblur
 
     idle, begin = megabytes("VmRSS"), time.perf_counter()
     deblur(net, photo)
@@ -61,9 +62,10 @@ def one_photo(which) -> None:
 def tiled_and_whole() -> int:
     """The largest difference in grey levels."""
     net, photo = generator("shipped"), noise(SMALL)
-    from deblurgan_lib import restore
+    from deblurgan_lib import restoration
+    from deblurgan_lib.restoration import inference
 
-    difference = restore.restore(net, photo).astype(int) - restore._restore_whole(net, photo)
+    difference = restoration.restore(net, photo).astype(int) - inference._restore_whole(net, photo)
     return int(np.abs(difference).max())
 
 

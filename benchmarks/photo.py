@@ -15,7 +15,8 @@ import table
 from step_paper import MODES, TORCH
 from steps import SIZES
 
-from deblurgan_lib import recipes, restore, training
+from deblurgan_lib import restoration, training
+from deblurgan_lib.training import recipes
 
 
 def main():
@@ -25,13 +26,13 @@ def main():
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "generator.keras"
-        restore.save(training.build_generator(recipes.RECIPES["paper"], SIZES), file)
-        generator = restore.load(file, precision="auto")
+        restoration.save(training.build_generator(recipes.RECIPES["paper"], SIZES), file)
+        generator = restoration.load(file, precision="auto")
     photo = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     best, torch = table.quickest(
         {f"torch {' '.join(mode)}": (args.torch, TORCH, "photo", *mode) for mode in MODES}
     )
-    sides = {"ours": lambda: restore.restore(generator, photo), best: torch}
+    sides = {"ours": lambda: restoration.restore(generator, photo), best: torch}
     seconds = table.alternate(sides, args.rounds)
     times = table.ratio(seconds["ours"], seconds[best])
     table.record(

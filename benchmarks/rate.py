@@ -18,8 +18,9 @@ import table
 import tensorflow as tf
 from steps import SIZES, build, pictures
 
-from deblurgan_lib import cost, recipes
+from deblurgan_lib.models import cost
 from deblurgan_lib.precision import measure_precision
+from deblurgan_lib.training import recipes
 
 
 def convolution(dtype):

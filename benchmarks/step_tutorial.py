@@ -12,7 +12,7 @@ import table
 from article import Article
 from steps import SIZES, build, pictures
 
-from deblurgan_lib import losses
+from deblurgan_lib import models
 from deblurgan_lib.precision import measure_precision
 
 
@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     args = parser.parse_args()
     blurred, sharp = pictures()
-    article = Article(SIZES.crop, losses.feature_network("vgg16-random"))
+    article = Article(SIZES.crop, models.feature_network("vgg16-random"))
     sides = {"article": lambda: article.step(blurred, sharp)}
     auto = measure_precision()
     for policy in dict.fromkeys(("float32", auto)):

@@ -14,7 +14,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from deblurgan_lib import course
+from deblurgan_lib.paths import commit
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 HEADER = "| what | ours | against | result | target | met | machine, versions | date, commit |"
@@ -99,21 +99,6 @@ def machine(*packages: str) -> str:
     fast = [flag for flag in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if flag in flags][:1]
     versions = [f"{package} {metadata.version(package)}" for package in packages]
     return ", ".join([f"{name} {' '.join(fast)}, {os.cpu_count()} cores", *versions])
-
-
-def commit() -> str:
-    """The commit that is measured; "-dirty" if anything but the results has changed since."""
-
-    def git(*arguments):
-        command = ["git", *arguments]
-        done = subprocess.run(
-            command, cwd=course.home(), capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    others = (".", ":(exclude)benchmarks/RESULTS.md")
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", *others)
-    return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
 
 
 def record(what, ours, against, result, target, met, machine) -> None:

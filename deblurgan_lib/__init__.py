@@ -1,13 +1,21 @@
 """DeblurGAN in Keras 3: the library that every lesson of the course imports.
 
-The rooms, in the order in which data flows through them: `errors`, `profiles`, `recipes`, `blur`,
-`datasets`, `models`, `losses`, `gan`, `evaluation`, `shake`, `restore`, `figures`, `runs`,
-`training`, `widgets`, `course`, `exercises`, `cli`. A room imports only rooms before it.
+Its modules and packages from the ground up, in the order in which the lessons meet them. Each
+imports only what stands before it, within a package too; this list is the only place of the order.
+
+    errors  progress  files  paths  precision  photos  figures
+    data          blur  pairs  sample  download  gopro  datasets  cache  pipeline
+    models        layers  features  generators  critics  receptive_field  cost
+    evaluation
+    restoration   deconvolution  weights  motion  inference
+    training      profiles  recipes  losses  optimizers  gan  build  devices  run  callbacks  loop
+    notebook      display  course  widgets  exercises
+    cli
 """
 
 import wrapt
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 @wrapt.when_imported("keras")

@@ -4,22 +4,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import __version__, course, profiles, recipes
-from .errors import CourseError
+from . import __version__
+from .data import cache, find_data, find_pairs, gopro
+from .errors import CourseError, quiet_import
+from .paths import home, runs_folder
+from .photos import list_photos, suffix_of_result
+from .progress import progress
+from .training import profiles, recipes
 
 
 def _download(args) -> int:
-    from .datasets import gopro
-
-    folder = Path(args.to) if args.to else course.home() / "data"
+    folder = Path(args.to) if args.to else home() / "data"
     archive = gopro.download(folder, args.set, args.url, args.sha256, args.zip)
     print(f"{archive} is there and verified.")
     return 0
 
 
 def _split(args) -> int:
-    from .datasets import gopro
-
     source, folder = Path(args.source), Path(args.to)
     if source.is_file():
         source = gopro.extract(source, folder.parent / source.stem, args.blur)
@@ -30,9 +31,7 @@ def _split(args) -> int:
 
 
 def _cache(args) -> int:
-    from .datasets import cache
-
-    folder = course.data_folder(args.data)
+    folder = find_data(args.data)
     print(f"{cache.make_cache(_part(folder, 'train'))} is complete; training will read from it.")
     return 0
 
@@ -43,13 +42,13 @@ def _part(folder: Path, name: str) -> Path:
 
 
 def _train(args) -> int:
-    data = course.data_folder(args.data)
-    with course.quiet_import():
-        from . import training
-    run = training.train(
+    data = find_data(args.data)
+    with quiet_import():
+        from .training import train
+    run = train(
         args.run_name,
         data,
-        course.runs_folder(),
+        runs_folder(),
         recipe=args.recipe,
         profile=args.profile,
         epochs=args.epochs,
@@ -63,14 +62,12 @@ def _train(args) -> int:
 
 
 def _evaluate(args) -> int:
-    from .datasets.pairs import find_pairs
-
-    pairs = find_pairs(_part(course.data_folder(args.data), "test"))
-    with course.quiet_import():
-        from . import evaluation, restore
-    generator = restore.load(args.weights or restore.DEFAULT, course.runs_folder())
-    way = getattr(restore, args.way)
-    report = evaluation.evaluate(lambda photo: way(generator, photo, bar=False), pairs)
+    pairs = find_pairs(_part(find_data(args.data), "test"))
+    with quiet_import():
+        from . import evaluation, restoration
+    generator = restoration.load(args.weights or restoration.DEFAULT, runs_folder())
+    method = getattr(restoration, args.method)
+    report = evaluation.evaluate(lambda photo: method(generator, photo, bar=False), pairs)
     _print_scores(report)
     return 0
 
@@ -91,8 +88,6 @@ def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict
 
     A photo in a folder that was asked for, or in folders below it, keeps its place in them.
     """
-    from .datasets.photos import list_photos, suffix_of_result
-
     photos = []
     for argument in map(Path, arguments):
         found = [argument]
@@ -118,28 +113,26 @@ def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict
 
 
 def _deblur(args) -> int:
-    from .datasets.download import progress
-
     output = Path(args.output)
     targets = _photos_to_deblur(args.photos, output, "_before_after" * args.side_by_side)
     missing = {photo: target for photo, target in targets.items() if not target.exists()}
     output.mkdir(parents=True, exist_ok=True)
-    with course.quiet_import():
-        from . import restore
-    generator = restore.load(
-        args.weights or restore.DEFAULT, course.runs_folder(), precision="auto"
+    with quiet_import():
+        from . import restoration
+    generator = restoration.load(
+        args.weights or restoration.DEFAULT, runs_folder(), precision="auto"
     )
     failures, many = [], len(missing) > 1
     with progress("photos", len(missing), unit=" photos", hidden=not many) as bar:
         for photo, target in missing.items():
             try:
-                restore.restore_file(
+                restoration.restore_file(
                     generator,
                     photo,
                     target,
                     bar=not many,
                     both=args.side_by_side,
-                    way=getattr(restore, args.way),
+                    method=getattr(restoration, args.method),
                 )
             except CourseError as error:
                 failures.append(error)
@@ -228,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="score a generator on pairs")
     evaluate.add_argument("--data", default="sample", help="a data set, or a folder with A and B")
     evaluate.add_argument("--weights", **weights)
-    _add_ways(evaluate, default="restore")
+    _add_methods(evaluate, default="restore")
     evaluate.set_defaults(do=_evaluate)
 
     deblur = commands.add_parser("deblur", help="restore photographs")
@@ -240,12 +233,12 @@ def _parser() -> argparse.ArgumentParser:
     deblur.add_argument(
         "--side-by-side", action="store_true", help="make one picture of before and after"
     )
-    _add_ways(deblur, default="deblur")
+    _add_methods(deblur, default="deblur")
     deblur.set_defaults(do=_deblur)
     return parser
 
 
-WAYS = {
+METHODS = {
     "restore": ("--generator-only", "take the generator's answer as it is"),
     "deblur": (
         "--motion",
@@ -253,18 +246,20 @@ WAYS = {
     ),
     "deblur_ensemble": (
         "--ensemble",
-        "the same with the mean of the answers to eight turned and mirrored views: a little "
+        "the same with the mean of the answers to eight rotated and mirrored views: a little "
         "better, eight times as long",
     ),
-}  # From the name of a function in `restore` to its option.
+}  # From the name of a function in `restoration` to its option.
 
 
-def _add_ways(command: argparse.ArgumentParser, default: str) -> None:
+def _add_methods(command: argparse.ArgumentParser, default: str) -> None:
     options = command.add_mutually_exclusive_group()
-    for way, (option, what) in WAYS.items():
-        what += " (default)" * (way == default)
-        options.add_argument(option, dest="way", action="store_const", const=way, help=what)
-    command.set_defaults(way=default)
+    for method, (option, description) in METHODS.items():
+        description += " (default)" * (method == default)
+        options.add_argument(
+            option, dest="method", action="store_const", const=method, help=description
+        )
+    command.set_defaults(method=default)
 
 
 def main(arguments: list[str] | None = None) -> int:

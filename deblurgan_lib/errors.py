@@ -1,11 +1,12 @@
 """What is meant for the reader: one exception. And what is not: the messages of C libraries."""
 
 import contextlib
+import logging
 import os
 import threading
 
 
-class CourseError(ValueError):
+class CourseError(Exception):
     """Something the reader can put right.
 
     The message is one sentence that names the file or the argument and the way out. The command
@@ -30,3 +31,17 @@ def quiet_stderr():
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def quiet_import():
+    """Hold back what TensorFlow logs while it loads, and later.
+
+    It logs missing drivers and optimisations it could not do as errors, on machines where all is
+    well, and warns of functions traced anew where a lesson starts several runs. What really goes
+    wrong still raises an exception.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with quiet_stderr():
+        yield

@@ -1,8 +1,4 @@
-"""How good a restoration is: PSNR, SSIM and a distance of features, beside the blurred input's own.
-
-And the classical ways to restore, to compare with: one that sharpens any photograph, and two that
-have to be told the blur.
-"""
+"""How good a restoration is: PSNR, SSIM and a distance of features, beside the blurred input's."""
 
 import math
 from collections.abc import Callable
@@ -10,13 +6,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from skimage import filters, restoration
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from .datasets.pairs import Pair
-from .datasets.photos import read_photo
+from .data.pairs import Pair
 from .errors import CourseError
-from .losses import feature_network, vgg_input
+from .models.features import feature_network, vgg_input
+from .photos import read_photo
 
 SSIM_WINDOW = 11
 PROTOCOL = (
@@ -64,7 +59,7 @@ class PerceptualDistance:
     nobody's LPIPS, but compare with each other.
 
     Args:
-        name: see `losses.feature_network`.
+        name: see `models.feature_network`.
 
     Calling it takes two uint8 (H, W, 3) and returns 0 for equal ones and at most 2.
     """
@@ -127,66 +122,6 @@ def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> 
     means = {key: float(np.mean([photo[key] for photo in photos])) for key in scores}
     report = {**means, "n_images": len(photos), "protocol": PROTOCOL, "photos": photos}
     return _without_infinity(report)
-
-
-def unsharp_mask(photo: np.ndarray, radius: float = 2.0, amount: float = 0.3) -> np.ndarray:
-    """Add `amount` of what a Gaussian blur of `radius` pixels would take away.
-
-    Args:
-        photo: uint8 (H, W, 3). The defaults scored best on the sample set's training photographs.
-
-    Returns:
-        uint8 (H, W, 3).
-    """
-    return _rounded(filters.unsharp_mask(photo / 255.0, radius, amount, channel_axis=2))
-
-
-def wiener(photo: np.ndarray, psf: np.ndarray, balance: float = 2e-3) -> np.ndarray:
-    """Undo a known blur frequency by frequency, less where it left little (Wiener 1949).
-
-    Each frequency is multiplied with conj(H) / (|H|^2 + balance), where H is the kernel's.
-
-    Args:
-        photo: uint8 (H, W, 3).
-        psf: the blur, (size, size) with an odd size and sum 1.
-        balance: power of the noise as a share of the photograph's; too little of it turns noise
-            and a wrong kernel into stripes. The default did well on the sample set's training
-            photographs, where rounding is the only noise.
-
-    Returns:
-        uint8 (H, W, 3).
-    """
-    plain = np.zeros_like(psf)  # Without it, the library weighs the balance with a Laplacian.
-    plain[len(psf) // 2, len(psf) // 2] = 1
-    options = {"reg": plain, "clip": False}
-    return _deconvolved(photo, psf, lambda x: restoration.wiener(x, psf, balance, **options))
-
-
-def richardson_lucy(photo: np.ndarray, psf: np.ndarray, iterations: int = 30) -> np.ndarray:
-    """Undo a known blur step by step, staying positive (Richardson 1972, Lucy 1974).
-
-    Args:
-        photo: uint8 (H, W, 3).
-        psf: the blur, (size, size) with an odd size and sum 1.
-        iterations: more are sharper, and noisier.
-
-    Returns:
-        uint8 (H, W, 3).
-    """
-    return _deconvolved(photo, psf, lambda x: restoration.richardson_lucy(x, psf, iterations))
-
-
-def _deconvolved(photo, psf, undo):
-    # Both methods take the picture to be periodic. A mirrored margin keeps what that does to the
-    # border out of the photograph.
-    margin = 3 * psf.shape[0]
-    padded = np.pad(photo / 255.0, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
-    channels = [undo(padded[..., c])[margin:-margin, margin:-margin] for c in range(3)]
-    return _rounded(np.stack(channels, axis=-1))
-
-
-def _rounded(photo):
-    return np.clip(np.rint(photo * 255), 0, 255).astype(np.uint8)
 
 
 def decibels(value: float | None) -> str:

@@ -9,7 +9,6 @@ import itertools
 
 import numpy as np
 import PIL.Image
-from IPython.display import Image, display
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -40,25 +39,6 @@ def as_photo(fig: Figure) -> np.ndarray:
     fig.savefig(buffer, format="png", dpi=110)
     with PIL.Image.open(buffer) as picture:
         return np.array(picture.convert("RGB"))
-
-
-def show(fig: Figure, alt: str, kind: str = "png", handle=None):
-    """Display a figure in a notebook.
-
-    Args:
-        fig: the figure.
-        alt: what it shows, in one sentence, for those who cannot see it.
-        kind: `"png"` or `"jpeg"`.
-        handle: what an earlier `show` returned, to replace that picture.
-
-    Returns:
-        A handle for a later `show`.
-    """
-    image = Image(data=image_bytes(fig, kind), format=kind, metadata={"alt": alt})
-    if handle is None:
-        return display(image, display_id=True)
-    handle.update(image)
-    return handle
 
 
 def photo_grid(rows: list[dict[str, np.ndarray]], inches: float = 3.4) -> Figure:
@@ -179,9 +159,3 @@ def gain_by_blur(photos: list[dict]) -> Figure:
     if len(names) <= 11:  # GOPRO's test set has eleven scenes.
         ax.legend(fontsize=8)
     return fig
-
-
-def show_file(path, alt: str):
-    """Display a picture from the course's own files."""
-    kind = "jpeg" if path.suffix == ".jpg" else path.suffix[1:]
-    return display(Image(data=path.read_bytes(), format=kind, metadata={"alt": alt}))

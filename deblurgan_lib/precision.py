@@ -6,6 +6,8 @@ import time
 import keras
 import tensorflow as tf
 
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+
 
 def measure_precision() -> str:
     """The fastest safe precision of this device: a Keras dtype policy.
@@ -50,7 +52,7 @@ def _convolution(dtype: str):
 
 
 @contextlib.contextmanager
-def precision(policy: str):
+def dtype_policy(policy: str):
     """Inside the block, Keras builds and computes in this dtype policy."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

@@ -21,8 +21,9 @@ from PIL import ExifTags, Image, ImageCms
 from playwright.sync_api import sync_playwright
 from skimage import data as photographs
 
-from deblurgan_lib import cli, restore
-from deblurgan_lib.datasets.photos import read_photo
+from deblurgan_lib import cli, restoration
+from deblurgan_lib.photos import read_photo
+from deblurgan_lib.restoration import weights
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "notebooks"
@@ -212,7 +213,7 @@ def restore_a_photo(page, folder, monkeypatch):
     assert "Up to 50 MB" in box.inner_text()
     choices = box.locator("select")
     if choices.count():
-        choices.select_option(restore.DEFAULT)
+        choices.select_option(restoration.DEFAULT)
     for act, file, answer in (
         (button.click, "notes.txt", "notes.txt is not an image that can be read"),
         (lambda: button.press("Enter"), photo.name, f"{photo.name}, 300x400 pixels"),
@@ -230,8 +231,8 @@ def restore_a_photo(page, folder, monkeypatch):
     # The command line measures which precision is faster, and may not find what the page found.
     same = []
     for precision in ("float32", "mixed_bfloat16"):
-        monkeypatch.setattr(restore, "measure_precision", lambda found=precision: found)
-        arguments = [str(photo), "--weights", restore.DEFAULT, "-o", str(folder / precision)]
+        monkeypatch.setattr(weights, "measure_precision", lambda found=precision: found)
+        arguments = [str(photo), "--weights", restoration.DEFAULT, "-o", str(folder / precision)]
         assert cli.main(["deblur", *arguments]) == 0
         same.append((folder / precision / photo.name).read_bytes())
     assert (folder / "saved.jpg").read_bytes() in same

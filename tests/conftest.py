@@ -5,7 +5,7 @@ import pytest
 from skimage import data as photographs
 
 from deblurgan_lib import models
-from deblurgan_lib.datasets.photos import write_photo
+from deblurgan_lib.photos import write_photo
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,8 @@ def runs(tmp_path_factory):
     """A runs folder with one finished run, `same`, whose generator returns its input."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "same").mkdir()
-    generator = models.resnet_generator(4, 1, norm="none", skip="residual", dropout=0, stem="fold")
+    generator = models.resnet_generator(
+        4, 1, norm="none", skip="residual", dropout=0, stem="space_to_depth"
+    )
     generator.save(folder / "same" / "generator.keras")
     return folder

@@ -18,8 +18,8 @@ import numpy as np
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from deblurgan_lib.datasets.photos import photo_size, read_photo, read_source, write_photo
 from deblurgan_lib.errors import CourseError
+from deblurgan_lib.photos import photo_size, read_photo, read_with_metadata, write_photo
 
 
 def png(width, height, bits, colour, rows):
@@ -189,7 +189,7 @@ def read(path):
     assert photo_size(path) == photo.shape[1::-1] or path.read_bytes()[1:4] == b"PNG", path
     if photo.size > 10**7:
         return "photo"
-    again, source = read_source(path)
+    again, source = read_with_metadata(path)
     out = path.parent / f"out{path.suffix}"
     try:
         write_photo(out, again, source)

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from deblurgan_lib import course, models
+from deblurgan_lib import models, paths
 
-sys.path.insert(0, str(course.home() / "benchmarks"))
+sys.path.insert(0, str(paths.home() / "benchmarks"))
 import article
 import table
 

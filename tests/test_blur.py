@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve
 
-from deblurgan_lib import blur
+from deblurgan_lib.data import blur
 from deblurgan_lib.errors import CourseError
 
 

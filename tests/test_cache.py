@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from deblurgan_lib import blur
-from deblurgan_lib.datasets import cache, download, photos, pipeline
-from deblurgan_lib.datasets.pairs import find_pairs
+from deblurgan_lib import photos
+from deblurgan_lib.data import blur, cache, download, pipeline
+from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
 
 PAIR = 2 * 96 * 128 * 3  # Bytes of a decoded pair of `data_set`.
@@ -139,8 +139,9 @@ def test_a_complete_one_is_left_alone(folder, monkeypatch, capsys):
 # Each photograph lands on disk at once, as large ones do.
 DIES = """
 import os, pathlib, signal, sys
-from deblurgan_lib import blur
-from deblurgan_lib.datasets import cache, photos
+from deblurgan_lib.data import blur
+from deblurgan_lib.data import cache
+from deblurgan_lib import photos
 
 left = int(sys.argv[2])
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from deblurgan_lib import blur, cli, course, evaluation, restore
-from deblurgan_lib.datasets.photos import read_photo, write_photo
+from deblurgan_lib import cli, evaluation, restoration
+from deblurgan_lib.data import blur, find_data
+from deblurgan_lib.photos import read_photo, write_photo
+from deblurgan_lib.restoration import weights
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -101,31 +103,30 @@ def test_before_and_after_side_by_side(run, tmp_path, photo):
 @pytest.fixture(scope="module")
 def shaken():
     """A photograph in which one motion is found, and what was there."""
-    folder = course.data_folder("sample") / "test" / "B"
+    folder = find_data("sample") / "test" / "B"
     sharp = read_photo(folder / "astronaut_0.png")[:320, 60:380]
     path = blur.shake_trajectories(1, 3, max_length=15.0)[0]
     return blur.blur(sharp, blur.point_spread_function(path)), sharp
 
 
 @pytest.mark.parametrize(
-    "options, way",
+    "options, method",
     [((), "deblur"), (("--ensemble",), "deblur_ensemble"), (("--generator-only",), "restore")],
 )
-def test_three_ways_to_restore(run, tmp_path, monkeypatch, shaken, options, way):
-    monkeypatch.setattr(
-        restore, "measure_precision", lambda: "float32"
-    )  # Not once this, once that.
+def test_three_methods_to_restore(run, tmp_path, monkeypatch, shaken, options, method):
+    # Not once this, once that.
+    monkeypatch.setattr(weights, "measure_precision", lambda: "float32")
     blurred, _ = shaken
     write_photo(tmp_path / "p.png", blurred)
     assert run("deblur", tmp_path / "p.png", *options, "-o", tmp_path / "out")[0] == 0
-    generator = restore.load(restore.DEFAULT, precision="auto")
-    ways = ("restore", "deblur", "deblur_ensemble")
-    results = {name: getattr(restore, name)(generator, blurred, bar=False) for name in ways}
+    generator = restoration.load(restoration.DEFAULT, precision="auto")
+    methods = ("restore", "deblur", "deblur_ensemble")
+    results = {name: getattr(restoration, name)(generator, blurred, bar=False) for name in methods}
     written = read_photo(tmp_path / "out" / "p.png")
-    assert [name for name in ways if np.array_equal(results[name], written)] == [way]
+    assert [name for name in methods if np.array_equal(results[name], written)] == [method]
 
 
-def test_two_ways_to_restore_at_once_are_refused(run, tmp_path, photo):
+def test_two_methods_to_restore_at_once_are_refused(run, tmp_path, photo):
     write_photo(tmp_path / "p.png", photo)
     with pytest.raises(SystemExit):
         run("deblur", tmp_path / "p.png", "--ensemble", "--generator-only")
@@ -275,10 +276,10 @@ def test_evaluate_scores_what_deblur_makes(run, tmp_path, shaken):
     for side, picture in (("A", blurred), ("B", sharp)):
         (tmp_path / side).mkdir()
         write_photo(tmp_path / side / "p.png", picture)
-    generator = restore.load(restore.DEFAULT)
-    for options, way in (((), restore.restore), (("--motion",), restore.deblur)):
+    generator = restoration.load(restoration.DEFAULT)
+    for options, method in (((), restoration.restore), (("--motion",), restoration.deblur)):
         out = run("evaluate", "--data", tmp_path, *options)[1]
-        psnr = evaluation.psnr(sharp, way(generator, blurred, bar=False))
+        psnr = evaluation.psnr(sharp, method(generator, blurred, bar=False))
         assert f"restored  {psnr:8.2f}" in out
 
 

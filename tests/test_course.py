@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deblurgan_lib import course, figures, profiles, recipes, training, widgets
-from deblurgan_lib.datasets.pairs import find_pairs
-from deblurgan_lib.datasets.photos import read_photo
+from deblurgan_lib import figures, paths, restoration, training
+from deblurgan_lib.data import find_data
+from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.evaluation import psnr
-from deblurgan_lib.gan import DeblurGAN
-from deblurgan_lib.restore import restore
+from deblurgan_lib.notebook import course, show, show_source, widgets
+from deblurgan_lib.notebook import display as displaying
+from deblurgan_lib.photos import read_photo
+from deblurgan_lib.restoration import restore
+from deblurgan_lib.training import loop, profiles, recipes
+from deblurgan_lib.training.gan import DeblurGAN
 
 
 def test_auto_chooses_by_environment_then_by_device(monkeypatch):
@@ -41,20 +45,20 @@ def test_start_says_what_there_is(capsys, monkeypatch):
 
 
 def test_folders(monkeypatch, tmp_path, data_set):
-    assert (course.home() / "deblurgan_lib").is_dir()
+    assert (paths.home() / "deblurgan_lib").is_dir()
     monkeypatch.setenv("DEBLURGAN_RUNS", str(tmp_path / "drive"))
-    assert course.runs_folder() == tmp_path / "drive"
+    assert paths.runs_folder() == tmp_path / "drive"
     monkeypatch.delenv("DEBLURGAN_RUNS")
-    assert course.runs_folder() == course.home() / "runs"
-    assert course.data_folder(str(data_set)) == data_set
+    assert paths.runs_folder() == paths.home() / "runs"
+    assert find_data(str(data_set)) == data_set
     with pytest.raises(CourseError, match="no data folder 'gorpo'"):
-        course.data_folder("gorpo")
+        find_data("gorpo")
 
 
 def test_show_source_shows_the_librarys_own_text(monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    course.show_source(DeblurGAN.train_step)
+    monkeypatch.setattr(displaying, "display", shown.append)
+    show_source(DeblurGAN.train_step)
     assert "def train_step(self, data):" in shown[0].data
     assert shown[0].data.startswith("```python\ndef")
 
@@ -82,10 +86,10 @@ def test_show_stores_the_alt_text_and_replaces_in_place(photo, monkeypatch):
             self.image = image
 
     shown = []
-    monkeypatch.setattr(figures, "display", lambda x, **k: shown.append(x) or Handle())
-    handle = figures.show(figures.photo_grid([{"a": photo}]), "a photograph")
+    monkeypatch.setattr(displaying, "display", lambda x, **k: shown.append(x) or Handle())
+    handle = show(figures.photo_grid([{"a": photo}]), "a photograph")
     assert shown[0].metadata == {"alt": "a photograph"}
-    assert figures.show(figures.photo_grid([{"b": photo}]), "another", handle=handle) is handle
+    assert show(figures.photo_grid([{"b": photo}]), "another", handle=handle) is handle
     assert handle.image.metadata == {"alt": "another"}
 
 
@@ -101,7 +105,7 @@ def test_curves_and_gains_can_be_drawn_at_any_moment():
 
 def test_the_real_frames_beside_the_project_are_pairs():
     """Real GOPRO frames, where they are at hand: `A` is the folder `blur`, `B` is `sharp`."""
-    frames = Path(course.home()).parent / "shared" / "real_pairs" / "GOPRO_Large" / "test"
+    frames = Path(paths.home()).parent / "shared" / "real_pairs" / "GOPRO_Large" / "test"
     if not frames.is_dir():
         pytest.skip("there are no real frames beside the project")
     for scene in frames.iterdir():
@@ -111,12 +115,12 @@ def test_the_real_frames_beside_the_project_are_pairs():
 
 def test_live_training_draws_what_is_scored(data_set, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(figures, "display", lambda x, **k: drawn.append(x) or FakeHandle(drawn))
+    monkeypatch.setattr(displaying, "display", lambda x, **k: drawn.append(x) or FakeHandle(drawn))
     pair = find_pairs(data_set / "test")[0]
     live = widgets.LiveTraining(tmp_path / "live", [pair])
     run = training.train("live", data_set, tmp_path, profile="smoke", callbacks=(live,), verbose=0)
     assert len(drawn) == 2 * len(run.metrics)
-    expected = restore(run.generator(), read_photo(pair.blurred)).astype(int)
+    expected = restore(restoration.load(run.generator), read_photo(pair.blurred)).astype(int)
     assert np.abs(expected - live.restored).max() <= 2
 
 
@@ -159,18 +163,17 @@ def test_a_gpu_does_not_train_for_hours_on_five_photographs(data, profile, monke
 @pytest.mark.parametrize(("built_in", "name"), [(True, "sample"), (False, "colab")])
 def test_nor_does_training_without_a_lesson(built_in, name, monkeypatch, data_set, tmp_path):
     monkeypatch.delenv("DEBLURGAN_PROFILE")
-    gpu = training.tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
-    monkeypatch.setattr(training.tf.config, "list_physical_devices", lambda kind: [gpu])
-    monkeypatch.setattr(training, "is_complete", lambda folder: built_in)
+    gpu = loop.tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(loop.tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.setattr(loop, "is_complete", lambda folder: built_in)
     small = profiles.PROFILES["smoke"]
     monkeypatch.setitem(profiles.PROFILES, "sample", small)
     monkeypatch.setitem(profiles.PROFILES, "colab", small)
-    monkeypatch.setattr(training, "find_pairs", lambda folder: [])
-    monkeypatch.setattr(training, "measure_precision", lambda: "float32")
+    monkeypatch.setattr(loop, "find_pairs", lambda folder: [])
     chosen = []
     monkeypatch.setattr(training.Run, "begin", lambda run, config: chosen.append(config["profile"]))
     with pytest.raises(CourseError, match="config.json is not there"):
-        training.train("", data_set, tmp_path)
+        training.train("", data_set, tmp_path, precision="float32")
     assert chosen == [name]
 
 
@@ -179,9 +182,9 @@ def test_drive_is_used_when_it_is_mounted_and_missed_when_it_is_not(monkeypatch,
     monkeypatch.setitem(sys.modules, "google.colab", None)
     course.start()
     assert "Google Drive is not mounted" in capsys.readouterr().out
-    monkeypatch.setattr(course, "DRIVE", tmp_path)
+    monkeypatch.setattr(paths, "DRIVE", tmp_path)
     course.start()
     assert f"kept on Google Drive, in {tmp_path / 'deblurgan'}" in capsys.readouterr().out
-    assert course.runs_folder() == tmp_path / "deblurgan" / "runs"
+    assert paths.runs_folder() == tmp_path / "deblurgan" / "runs"
     monkeypatch.setenv("DEBLURGAN_RUNS", "elsewhere")
-    assert course.runs_folder() == Path("elsewhere")
+    assert paths.runs_folder() == Path("elsewhere")

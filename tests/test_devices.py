@@ -10,31 +10,33 @@ import time
 import numpy as np
 import pytest
 
-from deblurgan_lib import devices
+from deblurgan_lib import restoration
 from deblurgan_lib.errors import CourseError
-from deblurgan_lib.runs import Run
+from deblurgan_lib.training import devices
+from deblurgan_lib.training.run import Run
 
 # A process of its own, because TensorFlow's devices cannot be changed once it has begun.
 TRAIN = """
 import dataclasses, sys
 from pathlib import Path
 import tensorflow as tf
-from deblurgan_lib import profiles, recipes, training
+from deblurgan_lib.training import profiles, recipes, train
 
 data, runs, recipe, precision, devices, epochs = sys.argv[1:]
 cpu = tf.config.list_physical_devices("CPU")[0]
 parts = [tf.config.LogicalDeviceConfiguration()] * int(devices)
 tf.config.set_logical_device_configuration(cpu, parts)
-profiles.PROFILES["tiny"] = dataclasses.replace(
+tiny = dataclasses.replace(
     profiles.PROFILES["smoke"], width=4, blocks=1, critic_width=4, steps_per_epoch=3, batch=4
 )
-way = recipes.RECIPES[recipe]
 # Masks of dropout are each device's own; the rest must be equal.
-recipes.RECIPES[recipe] = dataclasses.replace(way, dropout=0.0, warmup=0.5 * (way.warmup > 0))
-training.measure_precision = lambda: precision
-training.feature_network_name = lambda *_: "vgg16-random"
-options = {"profile": "tiny", "epochs": int(epochs), "minutes": 0, "verbose": 0}
-training.train("run", Path(data), Path(runs), recipe, **options)
+recipe = recipes.RECIPES[recipe]
+pretraining = 0.5 * (recipe.pretraining > 0)
+recipe = dataclasses.replace(
+    recipe, dropout=0.0, features="vgg16-random", pretraining=pretraining
+)
+options = {"precision": precision, "epochs": int(epochs), "minutes": 0, "verbose": 0}
+train("run", Path(data), Path(runs), recipe, tiny, **options)
 """
 
 
@@ -65,14 +67,17 @@ def free_ports(n):
 def assert_alike(run, other, rel=1e-4, abs=1e-6):
     for a, b in zip(run.metrics, other.metrics, strict=True):
         assert a == pytest.approx(b, rel=rel, abs=abs)
-    weights = run.generator().get_weights(), other.generator().get_weights()
+    weights = (
+        restoration.load(run.generator).get_weights(),
+        restoration.load(other.generator).get_weights(),
+    )
     for a, b in zip(*weights, strict=True):
         np.testing.assert_allclose(a, b, atol=10 * abs)
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory, make_data_set):
-    """The data and a run on one device, six epochs of which three are warm-up."""
+    """The data and a run on one device, six epochs of which three are pretraining."""
     folder = tmp_path_factory.mktemp("one")
     data = make_data_set(folder / "data")
     finish(start(data, folder, "course", "float32", 1, 6))
@@ -119,6 +124,6 @@ def test_a_batch_that_cannot_be_shared_is_refused():
     class Three:
         num_replicas_in_sync = 3
 
-    assert devices.share_of(6, Three) == 2
+    assert devices.per_replica_batch(6, Three) == 2
     with pytest.raises(CourseError, match="3 devices cannot share a batch of 8 equally"):
-        devices.share_of(8, Three)
+        devices.per_replica_batch(8, Three)

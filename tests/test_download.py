@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from deblurgan_lib.datasets import download
+from deblurgan_lib.data import download
 from deblurgan_lib.errors import CourseError
 
 

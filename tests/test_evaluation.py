@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from deblurgan_lib import blur, evaluation
-from deblurgan_lib.datasets.pairs import find_pairs
-from deblurgan_lib.datasets.photos import read_photo
+from deblurgan_lib import evaluation, restoration
+from deblurgan_lib.data import blur
+from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
+from deblurgan_lib.photos import read_photo
 
 
 def test_psnr_of_known_cases():
@@ -72,7 +73,7 @@ def shaken(photo):
     return psf, blur.blur(photo, psf)
 
 
-@pytest.mark.parametrize("undo", [evaluation.wiener, evaluation.richardson_lucy])
+@pytest.mark.parametrize("undo", [restoration.wiener, restoration.richardson_lucy])
 def test_a_known_blur_is_undone_and_a_wrong_one_makes_it_worse(photo, shaken, undo):
     psf, blurred = shaken
     nothing = evaluation.psnr(photo, blurred)
@@ -80,7 +81,7 @@ def test_a_known_blur_is_undone_and_a_wrong_one_makes_it_worse(photo, shaken, un
     assert evaluation.psnr(photo, undo(blurred, np.rot90(psf))) < nothing
 
 
-@pytest.mark.parametrize("undo", [evaluation.wiener, evaluation.richardson_lucy])
+@pytest.mark.parametrize("undo", [restoration.wiener, restoration.richardson_lucy])
 def test_no_blur_is_hardly_changed(photo, undo):
     point = np.zeros((15, 15))
     point[7, 7] = 1
@@ -90,7 +91,7 @@ def test_no_blur_is_hardly_changed(photo, undo):
 def test_the_unsharp_mask_raises_edges_and_leaves_flat_areas():
     photo = np.full((20, 40, 3), 100, np.uint8)
     photo[:, 20:] = 150
-    sharper = evaluation.unsharp_mask(photo).astype(int)
+    sharper = restoration.unsharp_mask(photo).astype(int)
     assert (sharper[:, [0, 39]] == photo[:, [0, 39]]).all()
     assert (sharper[:, 19] < 100).all() and (sharper[:, 20] > 150).all()
 

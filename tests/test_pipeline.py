@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image, PngImagePlugin
 
-from deblurgan_lib import blur
-from deblurgan_lib.datasets import photos, pipeline
-from deblurgan_lib.datasets.pairs import find_pairs
-from deblurgan_lib.datasets.sample import PSF
+from deblurgan_lib import photos
+from deblurgan_lib.data import blur, pipeline
+from deblurgan_lib.data.pairs import find_pairs
+from deblurgan_lib.data.sample import PSF
 from deblurgan_lib.errors import CourseError
 
 
@@ -104,13 +104,13 @@ def test_a_photo_that_became_another_is_named(data_set, photo):
 
 def test_8_bit_values_survive_the_way_to_the_network_and_back():
     values = np.arange(256, dtype=np.uint8)[:, None]
-    np.testing.assert_array_equal(pipeline.to_uint8(pipeline.to_float(values)), values)
-    assert pipeline.to_float(values).numpy().min() == -1
-    assert pipeline.to_float(values).numpy().max() == 1
+    np.testing.assert_array_equal(photos.to_uint8(photos.to_float(values)), values)
+    assert photos.to_float(values).numpy().min() == -1
+    assert photos.to_float(values).numpy().max() == 1
 
 
 def test_values_outside_the_range_are_clipped_not_wrapped():
-    np.testing.assert_array_equal(pipeline.to_uint8(np.array([-1.5, 1.02])), [0, 255])
+    np.testing.assert_array_equal(photos.to_uint8(np.array([-1.5, 1.02])), [0, 255])
 
 
 def test_crops_have_native_resolution_and_stay_aligned(data_set):
@@ -127,7 +127,7 @@ def test_crops_have_native_resolution_and_stay_aligned(data_set):
     seen = set()
     for blurred, sharp in batches(pairs, 4):
         assert blurred.shape == sharp.shape == (3, 64, 64, 3)
-        for a, b in zip(pipeline.to_uint8(blurred).numpy(), pipeline.to_uint8(sharp).numpy()):
+        for a, b in zip(photos.to_uint8(blurred).numpy(), photos.to_uint8(sharp).numpy()):
             found = set()
             for turns, mirror in symmetries:
                 back = [np.rot90(x, turns) for x in (a, b)]
@@ -199,7 +199,7 @@ def test_the_draws_stay_what_they_are(data_set):
     """Stored lessons and the weights that come with the course were made with these crops."""
     seen = hashlib.sha256()
     for _, sharp in batches(find_pairs(data_set / "train"), 20, fresh_blur=0.5):
-        seen.update(pipeline.to_uint8(sharp).numpy().tobytes())
+        seen.update(photos.to_uint8(sharp).numpy().tobytes())
     assert seen.hexdigest()[:16] == "37c7a747f517c198"
 
 
@@ -259,4 +259,4 @@ def test_whole_photos_come_once_each_and_uncropped(data_set):
     for photo_pair, pair in zip(seen, pairs):
         for ours, path in zip(photo_pair, pair):
             assert ours.shape == (1, 96, 128, 3)
-            np.testing.assert_array_equal(pipeline.to_uint8(ours[0]), photos.read_photo(path))
+            np.testing.assert_array_equal(photos.to_uint8(ours[0]), photos.read_photo(path))

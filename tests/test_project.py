@@ -11,40 +11,92 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-ROOMS = [
-    "errors", "profiles", "recipes", "blur", "datasets", "models", "losses", "gan", "muon",
-    "evaluation", "untrusted", "precision", "shake", "restore", "figures", "runs",
-    "devices", "training", "cost", "widgets", "course", "exercises", "cli",
-]  # fmt: skip
+LIBRARY = ROOT / "deblurgan_lib"
+TOP = ("__init__.py", "__main__.py")
+
+
+def order():
+    """The modules and packages from the ground up, as the library's docstring lists them."""
+    docstring = ast.get_docstring(ast.parse((LIBRARY / "__init__.py").read_text(encoding="utf-8")))
+    listed = re.findall(r"^ {4}(.+)$", docstring, re.MULTILINE)
+    first, *others = (re.split(r" {3,}", line) for line in listed)
+    names = first[0].split() + [line[0] for line in others]
+    inside = {line[0]: line[1].split() for line in others if (LIBRARY / line[0]).is_dir()}
+    return names, inside
 
 
 def modules():
-    return sorted((ROOT / "deblurgan_lib").rglob("*.py"))
+    inside = {LIBRARY / name for name in ("__init__.py", "__main__.py")}
+    return sorted(set(LIBRARY.rglob("*.py")) - inside)
 
 
-def room(path):
-    return path.relative_to(ROOT / "deblurgan_lib").parts[0].removesuffix(".py")
+def dotted(path):
+    """`deblurgan_lib/data/blur.py` as ("data", "blur"), a package's `__init__` as ("data",)."""
+    names = path.relative_to(LIBRARY).with_suffix("").parts
+    return tuple(name for name in names if name != "__init__")
 
 
-def rooms_imported_by(path):
-    depth = len(path.relative_to(ROOT / "deblurgan_lib").parts)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == depth:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (name.split(".")[0] for name in names)
+def imports(path):
+    """The library's modules that a file imports, anywhere in it, as tuples of names."""
+    package = path.relative_to(LIBRARY).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = package[: len(package) - node.level + 1]
+        base += tuple(node.module.split(".")) if node.module else ()
+        for alias in node.names:
+            deeper = (*base, alias.name)
+            place = LIBRARY.joinpath(*deeper)
+            found = deeper if place.is_dir() or place.with_suffix(".py").is_file() else base
+            if found:
+                yield found
+
+
+def test_every_module_has_its_place_in_the_order():
+    names, inside = order()
+    places = [dotted(path) for path in modules()]
+    assert {place[0] for place in places} == set(names)
+    for package, listed in inside.items():
+        found = {place[1] for place in places if place[0] == package and len(place) > 1}
+        assert found == set(listed), package
 
 
 def test_no_import_runs_upward():
+    names, inside = order()
     for path in modules():
-        if room(path) in ("__init__", "__main__"):
-            continue
-        for imported in rooms_imported_by(path):
-            if imported in ROOMS:
-                assert ROOMS.index(imported) < ROOMS.index(room(path)), f"{path.name}: {imported}"
+        own = dotted(path)
+        for imported in imports(path):
+            here, there = names.index(own[0]), names.index(imported[0])
+            assert there <= here, f"{path.name} imports {'.'.join(imported)}"
+            if own[0] == imported[0] and own[0] in inside and len(own) > 1 and len(imported) > 1:
+                listed = inside[own[0]]
+                assert listed.index(imported[1]) <= listed.index(own[1]), (own, imported)
 
 
-def test_every_room_is_known():
-    assert {room(path) for path in modules()} - {"__init__", "__main__"} == set(ROOMS)
+def loaded_by(statement):
+    """The library's modules that a fresh interpreter has loaded after a statement."""
+    code = f"import sys; {statement}; print(*(x for x in sys.modules if 'deblurgan_lib' in x))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.removeprefix("deblurgan_lib.") for name in done.stdout.split()}
+
+
+def test_inference_needs_neither_the_pipeline_nor_training():
+    loaded = loaded_by("from deblurgan_lib import restoration")
+    assert "restoration.inference" in loaded
+    assert not [name for name in loaded if name.startswith(("data.pipeline", "training"))]
+
+
+def test_training_needs_no_notebook_code():
+    loaded = loaded_by("from deblurgan_lib.training import train")
+    assert "training.loop" in loaded
+    assert not [name for name in loaded if name.startswith("notebook")]
+
+
+def test_only_notebook_code_knows_ipython():
+    for path in modules():
+        text = path.read_text(encoding="utf-8")
+        found = re.search(r"^\s*(from|import) (IPython|ipywidgets)", text, re.MULTILINE)
+        assert not found or dotted(path)[0] == "notebook", path
 
 
 def test_conda_takes_its_packages_from_pyproject():
@@ -75,7 +127,9 @@ def test_bounds_are_lower_bounds_and_the_tested_versions_keep_them():
         assert numbers[0] <= numbers[1], requirement
 
 
-@pytest.mark.parametrize("module", ["deblurgan_lib", "deblurgan_lib.cli", "deblurgan_lib.course"])
+@pytest.mark.parametrize(
+    "module", ["deblurgan_lib", "deblurgan_lib.cli", "deblurgan_lib.notebook.course"]
+)
 def test_tensorflow_is_loaded_only_by_what_uses_it(module):
     code = f"import sys, {module}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -6,48 +6,49 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deblurgan_lib import blur, course, models, restore
-from deblurgan_lib.datasets.pairs import find_pairs
-from deblurgan_lib.datasets.photos import read_photo
-from deblurgan_lib.datasets.pipeline import to_float
+from deblurgan_lib import models, paths, restoration
+from deblurgan_lib.data import blur, find_data
+from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.evaluation import psnr, ssim
 from deblurgan_lib.models.receptive_field import ReceptiveField
+from deblurgan_lib.photos import read_photo, to_float
+from deblurgan_lib.restoration import inference, weights
 
 
 def test_weights_are_found_by_run_name_and_by_path(runs):
     expected = runs / "same" / "generator.keras"
-    assert restore.find_weights("same", runs) == expected
-    assert restore.find_weights(expected, runs / "elsewhere") == expected
+    assert restoration.find_weights("same", runs) == expected
+    assert restoration.find_weights(expected, runs / "elsewhere") == expected
 
 
 def test_the_generators_that_are_shipped_begin_with_the_default(monkeypatch, tmp_path):
-    assert restore.shipped()[0] == restore.DEFAULT
+    assert restoration.shipped()[0] == restoration.DEFAULT
     for name in ("best", "another", "third"):
         (tmp_path / f"{name}.keras").touch()
     (tmp_path / "best.md").touch()
-    monkeypatch.setattr(restore, "SHIPPED", tmp_path)
-    monkeypatch.setattr(restore, "DEFAULT", "best")
-    assert restore.shipped() == ["best", "another", "third"]
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    monkeypatch.setattr(weights, "DEFAULT", "best")
+    assert restoration.shipped() == ["best", "another", "third"]
 
 
 @pytest.mark.parametrize("size", [(50, 70), (1, 1), (2, 300)])
 def test_a_photo_of_any_size_keeps_its_size_and_type(runs, size):
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    restored = restore.restore(restore.load("same", runs), photo)
+    restored = restoration.restore(restoration.load("same", runs), photo)
     np.testing.assert_array_equal(restored, photo)
     assert restored.dtype == np.uint8
 
 
 def test_unknown_names_list_the_finished_runs(runs):
     with pytest.raises(CourseError, match=r"second .*finished runs: same"):
-        restore.load("second", runs)
+        restoration.load("second", runs)
     with pytest.raises(CourseError, match=r"no run has finished.*shipped \(gan, fidelity\)"):
-        restore.load("second", runs / "empty")
+        restoration.load("second", runs / "empty")
     with pytest.raises(CourseError, match=r"no file .*nowhere.keras"):
-        restore.load("nowhere.keras", runs)
+        restoration.load("nowhere.keras", runs)
     with pytest.raises(CourseError, match="neither"):
-        restore.load("../same", runs)
+        restoration.load("../same", runs)
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty"])
@@ -57,18 +58,18 @@ def test_a_broken_file_is_named(runs, tmp_path, damage):
     path = tmp_path / "generator.keras"
     path.write_bytes(broken)
     with pytest.raises(CourseError, match=r"generator.keras could not be loaded"):
-        restore.load(path, runs)
+        restoration.load(path, runs)
 
 
 def test_another_architecture_is_refused(runs, tmp_path):
     critic = models.patch_critic(4)
     critic.save(tmp_path / "critic.keras")
     with pytest.raises(CourseError, match="'patch_critic', which is not a generator"):
-        restore.load(tmp_path / "critic.keras", runs)
+        restoration.load(tmp_path / "critic.keras", runs)
     layers = [keras.Input((8,)), keras.layers.Dense(2)]
     keras.Sequential(layers, name="classifier").save(tmp_path / "classifier.keras")
     with pytest.raises(CourseError, match="holds a Sequential, which is not a generator"):
-        restore.load(tmp_path / "classifier.keras", runs)
+        restoration.load(tmp_path / "classifier.keras", runs)
 
 
 def test_code_inside_a_file_is_not_run(runs, tmp_path):
@@ -76,49 +77,51 @@ def test_code_inside_a_file_is_not_run(runs, tmp_path):
     model = keras.Model(picture, keras.layers.Lambda(lambda x: x)(picture))
     model.save(tmp_path / "trap.keras")
     with pytest.raises(CourseError, match="could not be loaded"):
-        restore.load(tmp_path / "trap.keras", runs)
+        restoration.load(tmp_path / "trap.keras", runs)
 
 
-@pytest.mark.parametrize("name", restore.shipped())
+@pytest.mark.parametrize("name", restoration.shipped())
 def test_a_shipped_generator_sharpens_what_is_blurred_and_leaves_what_is_sharp(name):
-    generator = restore.load(name)
-    pair = find_pairs(course.data_folder("sample") / "test")[4]
+    generator = restoration.load(name)
+    pair = find_pairs(find_data("sample") / "test")[4]
     blurred, sharp = read_photo(pair.blurred), read_photo(pair.sharp)
-    gain = psnr(sharp, restore.restore(generator, blurred)) - psnr(sharp, blurred)
+    gain = psnr(sharp, restoration.restore(generator, blurred)) - psnr(sharp, blurred)
     assert 1 < gain < 3
-    assert psnr(sharp, restore.restore(generator, sharp)) > 35
+    assert psnr(sharp, restoration.restore(generator, sharp)) > 35
 
 
 def test_a_shipped_file_that_has_changed_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(restore, "SHIPPED", tmp_path / "weights")
-    shutil.copytree(course.home() / "deblurgan_lib" / "weights", restore.SHIPPED)
-    restore.load(restore.DEFAULT)
-    file = restore.SHIPPED / f"{restore.DEFAULT}.keras"
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "weights")
+    shutil.copytree(paths.home() / "deblurgan_lib" / "weights", restoration.SHIPPED)
+    restoration.load(restoration.DEFAULT)
+    file = restoration.SHIPPED / f"{restoration.DEFAULT}.keras"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(CourseError, match="not the file that is shipped.*install"):
-        restore.load(restore.DEFAULT)
+        restoration.load(restoration.DEFAULT)
     own = tmp_path / "own.keras"
     own.write_bytes(content)
-    assert restore.find_weights(own, tmp_path) == own  # Whose sum nobody knows.
+    assert restoration.find_weights(own, tmp_path) == own  # Whose sum nobody knows.
 
 
 def test_every_shipped_generator_is_small_and_has_a_card_and_a_sum():
-    files = sorted(restore.SHIPPED.glob("*.keras"))
-    named = [line.split()[1] for line in (restore.SHIPPED / "SHA256SUMS").read_text().splitlines()]
+    files = sorted(restoration.SHIPPED.glob("*.keras"))
+    named = [
+        line.split()[1] for line in (restoration.SHIPPED / "SHA256SUMS").read_text().splitlines()
+    ]
     assert [file.name for file in files] == sorted(named)
-    assert f"{restore.DEFAULT}.keras" in named
+    assert f"{restoration.DEFAULT}.keras" in named
     for file in files:
         assert file.stat().st_size < 8_000_000
         assert file.with_suffix(".md").read_text().startswith(f"# `{file.stem}`")
 
 
-@pytest.mark.parametrize("name", restore.shipped())
+@pytest.mark.parametrize("name", restoration.shipped())
 def test_a_shipped_generator_leaves_no_grid(name):
     """No spike in the spectrum of what it makes, where a stride would leave one."""
-    generator = restore.load(name)
-    for pair in find_pairs(course.data_folder("sample") / "test")[::6]:
+    generator = restoration.load(name)
+    for pair in find_pairs(find_data("sample") / "test")[::6]:
         photo = read_photo(pair.blurred)
         side = min(photo.shape[:2]) // 16 * 16
         photo = photo[:side, :side]
@@ -145,7 +148,7 @@ def spike(power, y, x):
 
 def test_a_grid_would_be_seen():
     """0.6 grey levels more in one column of four."""
-    photo = read_photo(find_pairs(course.data_folder("sample") / "test")[0].blurred)
+    photo = read_photo(find_pairs(find_data("sample") / "test")[0].blurred)
     plane = photo[:400, :400].mean(axis=2)
     grid = 0.6 * np.tile([[1, 0, 0, 0]], (400, 100))
     place = 0, len(plane) // 4
@@ -156,18 +159,20 @@ def test_a_run_of_the_same_name_goes_before_the_shipped_one(runs, tmp_path):
     (tmp_path / "gan").mkdir()
     own = tmp_path / "gan" / "generator.keras"
     own.write_bytes((runs / "same" / "generator.keras").read_bytes())
-    assert restore.find_weights("gan", tmp_path) == own
-    assert restore.find_weights("gan", runs) == restore.SHIPPED / "gan.keras"
+    assert restoration.find_weights("gan", tmp_path) == own
+    assert restoration.find_weights("gan", runs) == restoration.SHIPPED / "gan.keras"
 
 
 def test_a_saved_generator_names_no_initializer_that_versions_of_keras_differ_in(tmp_path):
-    generator = models.resnet_generator(4, 1, norm="none", skip="residual", dropout=0, stem="fold")
+    generator = models.resnet_generator(
+        4, 1, norm="none", skip="residual", dropout=0, stem="space_to_depth"
+    )
     before = generator.get_weights()
-    restore.save(generator, tmp_path / "generator.keras")
-    again = restore.load(tmp_path / "generator.keras")
+    restoration.save(generator, tmp_path / "generator.keras")
+    again = restoration.load(tmp_path / "generator.keras")
     for a, b in zip(before, again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    for file in (tmp_path / "generator.keras", restore.SHIPPED / "gan.keras"):
+    for file in (tmp_path / "generator.keras", restoration.SHIPPED / "gan.keras"):
         with zipfile.ZipFile(file) as archive:
             config = archive.read("config.json").decode()
         assert "VarianceScaling" not in config and "Zeros" in config
@@ -179,7 +184,7 @@ def generators():
     small = {"dropout": 0.5, "width": 4, "blocks": 1}
     return {
         "course": lambda: models.resnet_generator(
-            **small, norm="none", upsampling="resize", skip="clip", stem="fold"
+            **small, norm="none", upsampling="resize", skip="clip", stem="space_to_depth"
         ),
         "batch": lambda: models.resnet_generator(**small, norm="batch", skip="half_sum"),
         "U-Net": lambda: models.unet_generator(4, 3, skip="clip"),
@@ -223,26 +228,26 @@ def test_the_receptive_field_is_what_gradients_find(name):
 def test_a_photo_in_tiles_is_the_photo_in_one_piece(name, size, monkeypatch):
     generator = build(name)
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    whole = restore.restore(generator, photo).astype(int)
+    whole = restoration.restore(generator, photo).astype(int)
     assert np.abs(whole - photo).mean() > 0.5
     shapes = set()
-    monkeypatch.setattr(restore, "TILE", 400 if name == "deep U-Net" else 160)
-    once = restore._restore_whole
+    monkeypatch.setattr(inference, "TILE", 400 if name == "deep U-Net" else 160)
+    once = inference._restore_whole
     monkeypatch.setattr(
-        restore, "_restore_whole", lambda g, x: (shapes.add(x.shape), once(g, x))[1]
+        inference, "_restore_whole", lambda g, x: (shapes.add(x.shape), once(g, x))[1]
     )
-    tiled = restore.restore(generator, photo, bar=False)
+    tiled = restoration.restore(generator, photo, bar=False)
     # One rounding error of float32 in a million can fall on the other side of a half.
     assert np.abs(tiled - whole).max() <= 1
-    assert len(shapes) == 1 and (shapes != {photo.shape} or photo.size < 3 * restore.TILE**2)
+    assert len(shapes) == 1 and (shapes != {photo.shape} or photo.size < 3 * inference.TILE**2)
 
 
 def test_tiles_cover_a_photo_once_and_look_as_far_as_they_must(monkeypatch):
-    monkeypatch.setattr(restore, "TILE", 100)
+    monkeypatch.setattr(inference, "TILE", 100)
     for before, after, grid in ((0, 0, 1), (7, 3, 4), (20, 20, 8), (60, 60, 4)):
         field = ReceptiveField(before, after, 1, 1, grid)
         for size in [*range(1, 400), 5000]:
-            length, tiles = restore._tiles(size, field)
+            length, tiles = inference._tiles(size, field)
             assert [tile.first for tile in tiles] == [0, *(tile.end for tile in tiles[:-1])]
             assert tiles[-1].end == size
             for i, tile in enumerate(tiles):
@@ -257,40 +262,40 @@ def test_an_instance_norm_in_tiles_measures_once_and_leaves_no_seam(photo, monke
     generator.compile(jit_compile=False)
     assert np.isinf(models.receptive_field(generator).after)
     photo = np.tile(photo, (2, 2, 1))
-    whole = restore.restore(generator, photo)
-    monkeypatch.setattr(restore, "TILE", 320)
-    tiled = restore.restore(generator, photo, bar=False)
-    fixed = restore._with_fixed_statistics(generator, photo)
-    one_piece = restore._restore_whole(fixed, photo)
+    whole = restoration.restore(generator, photo)
+    monkeypatch.setattr(inference, "TILE", 320)
+    tiled = restoration.restore(generator, photo, bar=False)
+    fixed = inference._with_fixed_statistics(generator, photo)
+    one_piece = inference._restore_whole(fixed, photo)
     assert np.abs(tiled.astype(int) - one_piece).max() <= 1
     # Untrained, and sampled in crops of 80 pixels; a trained one in real tiles reaches 51 dB.
     assert psnr(whole, tiled) > psnr(whole, photo) + 3
 
 
 def test_the_devices_precision_changes_a_photo_by_one_grey_level_at_most(photo):
-    exact = restore.restore(restore.load("gan"), photo)
-    fast = restore.load("gan", precision="mixed_bfloat16")
+    exact = restoration.restore(restoration.load("gan"), photo)
+    fast = restoration.load("gan", precision="mixed_bfloat16")
     policies = {layer.dtype_policy.name for layer in fast.layers if layer.name != "restored"}
     assert policies == {"mixed_bfloat16"}
     assert fast.get_layer("restored").dtype_policy.name == "float32"
-    difference = np.abs(restore.restore(fast, photo).astype(int) - exact)
+    difference = np.abs(restoration.restore(fast, photo).astype(int) - exact)
     assert difference.max() == 1 and difference.mean() < 0.1
-    automatic = restore.load("gan", precision="auto")
+    automatic = restoration.load("gan", precision="auto")
     assert automatic.layers[3].dtype_policy.name in ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def test_the_ensemble_treats_all_eight_views_alike_and_is_better_than_their_mean(photo):
-    generator = restore.load("fidelity")
+    generator = restoration.load("fidelity")
     path = blur.shake_trajectories(1, 3, max_length=15.0)[0]
     blurred = blur.blur(photo, blur.point_spread_function(path))
-    together = restore.self_ensemble(generator, blurred, bar=False)
+    together = restoration.self_ensemble(generator, blurred, bar=False)
     turned = np.rot90(blurred)[:, ::-1]
-    again = restore.self_ensemble(generator, turned, bar=False)
+    again = restoration.self_ensemble(generator, turned, bar=False)
     np.testing.assert_array_equal(np.rot90(again[:, ::-1], -1), together)
     errors = []
     for turns in range(4):
         for mirror in (1, -1):
-            view = restore.restore(generator, np.rot90(blurred, turns)[:, ::mirror])
+            view = restoration.restore(generator, np.rot90(blurred, turns)[:, ::mirror])
             view = np.rot90(view[:, ::mirror], -turns)
             errors.append(np.mean((view / 255 - photo / 255) ** 2))
     assert np.mean((together / 255 - photo / 255) ** 2) < np.mean(errors)
@@ -301,20 +306,20 @@ def test_a_network_that_makes_pictures_larger_is_refused(tmp_path):
     x = keras.layers.UpSampling2D(2)(keras.layers.Conv2D(3, 3, padding="same")(blurred))
     keras.Model(blurred, x, name="enlarger").save(tmp_path / "enlarger.keras")
     with pytest.raises(CourseError, match="'enlarger', which is not a generator"):
-        restore.load(tmp_path / "enlarger.keras")
+        restoration.load(tmp_path / "enlarger.keras")
 
 
-REAL = course.home().parent / "shared" / "real_pairs" / "GOPRO_Large" / "test"
+REAL = paths.home().parent / "shared" / "real_pairs" / "GOPRO_Large" / "test"
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real frames are not beside the project")
-@pytest.mark.parametrize("name", restore.shipped())
+@pytest.mark.parametrize("name", restoration.shipped())
 def test_a_shipped_generator_helps_real_frames(name):
-    generator = restore.load(name, precision="auto")
+    generator = restoration.load(name, precision="auto")
     for blurred in REAL.glob("*/blur/*.png"):
         sharp = read_photo(blurred.parent.parent / "sharp" / blurred.name)
         x = read_photo(blurred)
-        restored = restore.restore(generator, x)
+        restored = restoration.restore(generator, x)
         assert psnr(sharp, restored) > psnr(sharp, x)
         if name == "fidelity":
             assert ssim(sharp, restored) > ssim(sharp, x)

@@ -15,33 +15,31 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deblurgan_lib import profiles, recipes, restore, runs, training
-from deblurgan_lib.datasets.photos import write_photo
+from deblurgan_lib import restoration, training
 from deblurgan_lib.errors import CourseError
-from deblurgan_lib.muon import Muon
+from deblurgan_lib.photos import write_photo
+from deblurgan_lib.precision import dtype_policy, measure_precision
+from deblurgan_lib.training import build, callbacks, loop, optimizers, profiles, recipes
+from deblurgan_lib.training.optimizers import Muon
 
 TINY = dataclasses.replace(
     profiles.PROFILES["smoke"], width=4, blocks=1, critic_width=4, epochs=3, steps_per_epoch=2
 )
 
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    monkeypatch.setitem(profiles.PROFILES, "tiny", TINY)
-    monkeypatch.setattr(training, "measure_precision", lambda: "float32")
+OPTIONS = {"profile": TINY, "precision": "float32", "minutes": 0, "verbose": 0}
 
 
 @pytest.fixture
 def train(data_set, tmp_path):
     def train(name="run", **options):
-        options = {"profile": "tiny", "minutes": 0, "verbose": 0} | options
+        options = OPTIONS | options
         return training.train(name, data_set, tmp_path / "runs", **options)
 
     return train
 
 
 def weights(run):
-    return run.generator().get_weights()
+    return restoration.load(run.generator).get_weights()
 
 
 def steps(run):
@@ -54,7 +52,7 @@ def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, recipe):
     kept = {path.name for path in run.folder.iterdir()}
     assert kept == {
         "config.json", "metrics.csv", "logs", "checkpoints", "generator.keras", "report.json",
-        "before_after.png", *(["pixel_only.keras"] if recipes.RECIPES[recipe].warmup else []),
+        "before_after.png", *(["pixel_only.keras"] if recipes.RECIPES[recipe].pretraining else []),
     }  # fmt: skip
     assert list(run.folder.glob("logs/**/events*"))
     assert steps(run) == [5, 6]
@@ -68,7 +66,7 @@ def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, recipe):
     assert config["recipe_values"] == dataclasses.asdict(recipes.RECIPES[recipe])
 
 
-def test_the_course_warms_up_with_pixels_and_ends_with_the_whole_game(train):
+def test_the_course_pretrains_with_pixels_and_ends_with_the_whole_gan(train):
     rows = train().metrics
     assert [row["adversarial"] != 0 for row in rows] == [False, False, True]
     assert [row["perceptual"] != 0 for row in rows] == [False, False, True]
@@ -120,12 +118,8 @@ class Interrupt(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory, make_data_set):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(profiles.PROFILES, "tiny", TINY)
-        patch.setattr(training, "measure_precision", lambda: "float32")
-        folder = tmp_path_factory.mktemp("unbroken")
-        data = make_data_set(folder / "tiny")
-        return training.train("run", data, folder, profile="tiny", minutes=0, verbose=0)
+    folder = tmp_path_factory.mktemp("unbroken")
+    return training.train("run", make_data_set(folder / "tiny"), folder, **OPTIONS)
 
 
 @pytest.fixture
@@ -157,30 +151,23 @@ def test_an_interrupted_run_ends_where_an_unbroken_one_ends(train, interrupted, 
 
 def test_checkpoints_are_made_when_their_time_has_come_and_at_the_end(train, monkeypatch):
     seconds = iter(range(0, 1000, 25))  # Each look at the clock is 25 seconds after the last one.
-    monkeypatch.setattr(runs.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(seconds))
     saved = []
-    save = runs.SaveCheckpoint.save
-    monkeypatch.setattr(runs.SaveCheckpoint, "save", lambda s, n: saved.append(n) or save(s, n))
+    save = callbacks.SaveCheckpoint.save
+    monkeypatch.setattr(
+        callbacks.SaveCheckpoint, "save", lambda s, n: saved.append(n) or save(s, n)
+    )
     train(minutes=1)
     assert saved == [3, 6]
 
 
 def test_a_checkpoint_holds_both_networks_both_optimisers_and_the_average(train, monkeypatch):
     models = []
-    monkeypatch.setattr(training, "DeblurGAN", lambda *a: models.append(Kept(*a)) or models[-1])
+    monkeypatch.setattr(build, "DeblurGAN", lambda *a: models.append(Kept(*a)) or models[-1])
     run = train()
     trained = models[0]
-    recipe = recipes.RECIPES["course"]
     monkeypatch.undo()
-    keras.utils.set_random_seed(9)
-    fresh = training.DeblurGAN(
-        training.build_generator(recipe, TINY), training.build_critic(recipe, TINY)
-    )
-    optimizers = (
-        training.build_optimizer(recipe, 1e-3, 6, muon=True, averaging=recipe.averaging),
-        training.build_optimizer(recipe, 1e-3, 2),
-    )
-    fresh.compile(*optimizers)
+    fresh = small_gan(seed=9)
     assert run.resume(fresh) == 6
     for a, b in zip(trained.saved, Kept.everything(fresh), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -216,8 +203,8 @@ def two_checkpoints():
     """
     gan = small_gan()
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        run = runs.Run(Path(folder))
-        saver = runs.SaveCheckpoint(run, 0)
+        run = training.Run(Path(folder))
+        saver = callbacks.SaveCheckpoint(run, 0)
         saver.set_model(gan)
         for step in (1, 2):
             gan.sums.assign(np.full(gan.sums.shape, step))
@@ -225,16 +212,11 @@ def two_checkpoints():
         yield gan, run
 
 
-def small_gan(width=4):
-    recipe, sizes = recipes.RECIPES["course"], dataclasses.replace(TINY, width=width)
-    gan = training.DeblurGAN(
-        training.build_generator(recipe, sizes), training.build_critic(recipe, sizes)
+def small_gan(width=4, seed=0):
+    sizes = dataclasses.replace(TINY, width=width)
+    return training.build_gan(
+        recipe=recipes.RECIPES["course"], profile=sizes, pretraining_steps=4, steps=6, seed=seed
     )
-    gan.compile(
-        training.build_optimizer(recipe, 1e-3, 6, recipe.averaging),
-        training.build_optimizer(recipe, 1e-3, 2),
-    )
-    return gan
 
 
 def cut_at(share):
@@ -308,8 +290,8 @@ def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train, interrupte
 
 
 def test_a_process_that_is_killed_again_and_again_resumes(tmp_path):
-    """The script says whether its run ended as an unbroken one; `make kills` has more kills."""
-    script = Path(__file__).parent.parent / "benchmarks" / "kills.py"
+    """The script says whether its run ended as an unbroken one; `make interruptions` has more."""
+    script = Path(__file__).parent.parent / "experiments" / "interruptions.py"
     command = [sys.executable, script, "--kills", "3", "--epochs", "8", "--to", tmp_path / "table"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -407,8 +389,10 @@ def test_weights_that_are_no_numbers_are_not_kept(train, tmp_path):
 
 
 def test_no_room_for_a_checkpoint_is_said_before_it_is_written(train, monkeypatch, tmp_path):
-    usage = runs.shutil.disk_usage
-    monkeypatch.setattr(runs.shutil, "disk_usage", lambda path: usage(path)._replace(free=1000))
+    usage = callbacks.shutil.disk_usage
+    monkeypatch.setattr(
+        callbacks.shutil, "disk_usage", lambda path: usage(path)._replace(free=1000)
+    )
     with pytest.raises(CourseError, match=r"step 1 .*No space left on device, \d+ MB are needed"):
         train()
     assert not list((tmp_path / "runs" / "run" / "checkpoints").iterdir())
@@ -418,7 +402,7 @@ def test_a_disk_that_fills_while_the_log_is_written_ends_in_one_sentence(train, 
     def full(self, epoch, logs=None):
         raise OSError(28, "No space left on device", "metrics.csv")
 
-    monkeypatch.setattr(runs.WriteMetrics, "on_epoch_end", full)
+    monkeypatch.setattr(callbacks.WriteMetrics, "on_epoch_end", full)
     with pytest.raises(CourseError, match=r"could not be saved \(No space .* metrics.csv\)"):
         train()
 
@@ -460,22 +444,21 @@ def test_another_run_under_the_same_name_is_refused(train):
 
 
 def test_the_papers_schedule_is_constant_and_then_falls_to_zero():
-    schedule = training.ConstantThenLinear(1e-4, 200)
+    schedule = optimizers.ConstantThenLinear(1e-4, 200)
     rates = [float(schedule(step)) for step in (0, 99, 100, 150, 200)]
     assert rates == pytest.approx([1e-4, 1e-4, 1e-4, 5e-5, 0])
 
 
-def test_the_warm_up_never_swallows_the_run():
+def test_pretraining_never_takes_the_whole_run():
     course = recipes.RECIPES["course"]
-    assert [training.warmup_epochs(course, epochs) for epochs in (1, 2)] == [0, 1]
-    assert training.warmup_epochs(course, 100) == round(100 * course.warmup)
+    assert [loop.pretraining_epochs(course, epochs) for epochs in (1, 2)] == [0, 1]
+    assert loop.pretraining_epochs(course, 100) == round(100 * course.pretraining)
 
 
-def test_measured_precision_is_one_that_keras_knows(monkeypatch):
-    monkeypatch.undo()
-    policy = training.measure_precision()
+def test_measured_precision_is_one_that_keras_knows():
+    policy = measure_precision()
     assert policy in ("float32", "mixed_bfloat16", "mixed_float16")
-    with training.precision(policy):
+    with dtype_policy(policy):
         assert keras.config.dtype_policy().name == policy
     assert keras.config.dtype_policy().name == "float32"
 
@@ -493,7 +476,6 @@ def test_the_measured_precision_is_the_quicker_one_there_and_back(
     monkeypatch, slow_type, slow_part, policy
 ):
     """A processor without bfloat16 is quick at convolving in it, and very slow at the gradients."""
-    monkeypatch.undo()
 
     def late(x, part):
         def sleep(value):
@@ -506,22 +488,19 @@ def test_the_measured_precision_is_the_quicker_one_there_and_back(
 
     @tf.custom_gradient
     def convolve(x, kernel):
-        def gradient(slope):
-            return late(slope, "gradient"), tf.zeros_like(kernel)
+        def gradient(upstream):
+            return late(upstream, "gradient"), tf.zeros_like(kernel)
 
         return late(x, "output"), gradient
 
     monkeypatch.setattr(tf.nn, "conv2d", lambda x, kernel, *_: convolve(x, kernel))
-    assert training.measure_precision() == policy
+    assert measure_precision() == policy
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_a_short_run_in_half_precision_ends_near_the_one_in_float32(
-    train, unbroken, policy, monkeypatch
-):
+def test_a_short_run_in_half_precision_ends_near_the_one_in_float32(train, unbroken, policy):
     """Pixel and perceptual loss within 2 %, and the score within 0.02 dB; losses are float32."""
-    monkeypatch.setattr(training, "measure_precision", lambda: policy)
-    run = train()
+    run = train(precision=policy)
     assert run.config["precision"] == policy and unbroken.config["precision"] == "float32"
     for exact, rough in zip(unbroken.metrics, run.metrics, strict=True):
         for loss in ("pixel", "perceptual"):
@@ -552,11 +531,11 @@ def test_the_recipe_chooses_the_optimiser_of_the_generator():
     assert recipe.optimizer == "muon"
 
 
-def test_the_generator_of_the_warm_up_is_kept_beside_the_final_one(train):
+def test_the_pretrained_generator_is_kept_beside_the_final_one(train):
     """It is what the run had learned from the pixels alone."""
     run = train()
-    before = restore.load(run.folder / "pixel_only.keras").get_weights()
-    after = run.generator().get_weights()
+    before = restoration.load(run.folder / "pixel_only.keras").get_weights()
+    after = restoration.load(run.generator).get_weights()
     assert any(np.abs(a - b).max() > 0 for a, b in zip(before, after, strict=True))
 
 
@@ -575,16 +554,16 @@ def test_a_run_can_start_from_a_trained_generator(train):
                 seen.extend(self.model.generator.get_weights())
 
     train("second", start_from="first", callbacks=(Begin(),))
-    for weights, expected in zip(seen, first.generator().get_weights(), strict=True):
-        np.testing.assert_array_equal(weights, expected)
+    for weight, expected in zip(seen, weights(first), strict=True):
+        np.testing.assert_array_equal(weight, expected)
     train("from-nothing", callbacks=(Begin(),))
-    assert rates[0] == pytest.approx(training.AGAIN * rates[1])
+    assert rates[0] == pytest.approx(loop.FINE_TUNING_SCALE * rates[1])
 
 
 def test_fresh_blur_of_real_frames_has_shakes_of_its_own(train):
     run = train(fresh_blur=1.0)
     config = json.loads((run.folder / "config.json").read_text())
     assert config["fresh_blur"] == 1.0
-    assert tuple(config["shakes"]) == training.FRAME_SHAKES
+    assert tuple(config["shakes"]) == loop.FRAME_SHAKES
     with pytest.raises(CourseError, match="share between 0 and 1"):
         train("other", fresh_blur=1.5)

@@ -13,7 +13,8 @@ import pytest
 import traitlets
 from PIL import ImageCms
 
-from deblurgan_lib import cli, restore, widgets
+from deblurgan_lib import cli, restoration
+from deblurgan_lib.notebook import widgets
 
 BEFORE = np.full((40, 60, 3), 60, np.uint8)
 AFTER = np.full((40, 60, 3), 200, np.uint8)
@@ -150,7 +151,7 @@ def test_what_is_saved_is_what_the_command_line_writes(
     choose(page, name, content)
 
     (tmp_path / name).write_bytes(content)
-    monkeypatch.setattr(restore, "load", lambda *_, **__: Brighter(100))
+    monkeypatch.setattr(restoration, "load", lambda *_, **__: Brighter(100))
     assert cli.main(["deblur", str(tmp_path / name), "-o", str(tmp_path / "out")]) == 0
     (written,) = (tmp_path / "out").iterdir()
     assert saved(page) == (written.name, mime, written.read_bytes())

@@ -1,14 +1,20 @@
-"""The networks: generators (`generator.py`), critics (`critic.py`), and their layers."""
+"""The networks and their layers, the VGGs, and what a network costs and sees."""
 
-from .critic import patch_critic, tutorial_critic
-from .generator import folded_unet_generator, resnet_generator, unet_generator
+from . import cost, layers
+from .critics import patch_critic, tutorial_critic
+from .features import feature_network, vgg_input
+from .generators import resnet_generator, space_to_depth_unet_generator, unet_generator
 from .receptive_field import receptive_field
 
 __all__ = [
-    "folded_unet_generator",
+    "cost",
+    "feature_network",
+    "layers",
     "patch_critic",
     "receptive_field",
     "resnet_generator",
+    "space_to_depth_unet_generator",
     "tutorial_critic",
     "unet_generator",
+    "vgg_input",
 ]

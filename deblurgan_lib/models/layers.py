@@ -92,7 +92,7 @@ class InstanceNormalization(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class ReflectionPadding2D(layers.Layer):
-    """Mirror the picture at its border instead of surrounding it with black.
+    """Reflect the picture at its border instead of surrounding it with black.
 
     Args:
         padding: pixels added on each of the four sides; must be smaller than height and width.
@@ -115,8 +115,8 @@ class ReflectionPadding2D(layers.Layer):
                 last = ops.shape(x)[axis] - 1
                 place = ops.abs(ops.arange(-self.padding, last + 1 + self.padding, dtype="int32"))
                 x = ops.take(x, ops.minimum(place, 2 * last - place), axis=axis)
-            return x, lambda slope: tf.raw_ops.MirrorPadGrad(
-                input=slope, paddings=paddings, mode="REFLECT"
+            return x, lambda gradient: tf.raw_ops.MirrorPadGrad(
+                input=gradient, paddings=paddings, mode="REFLECT"
             )
 
         return reflected(inputs)
@@ -136,7 +136,7 @@ class PadToMultiple(layers.Layer):
 
     Args:
         multiple: height and width of the result are multiples of this many pixels.
-        minimum: and at least this many, so that inner layers have something to mirror.
+        minimum: and at least this many, so that inner layers have something to reflect.
 
     The reflection is a gather, so it also works where the padding is larger than the picture:
     a single pixel is repeated.
@@ -173,7 +173,7 @@ class PadToMultiple(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class SpaceToDepth(layers.Layer):
-    """Fold each `block` x `block` square of pixels into channels; no pixel is lost.
+    """Move each `block` x `block` square of pixels into channels; no pixel is lost.
 
     Shape: (B, H, W, C) -> (B, H / block, W / block, block * block * C).
     """
@@ -200,7 +200,7 @@ class SpaceToDepth(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class DepthToSpace(layers.Layer):
-    """Unfold channels into squares of `block` x `block` pixels, the reverse of `SpaceToDepth`.
+    """Move channels into squares of `block` x `block` pixels, the inverse of `SpaceToDepth`.
 
     Shape: (B, H, W, block * block * C) -> (B, H * block, W * block, C).
     """
@@ -225,11 +225,12 @@ class DepthToSpace(layers.Layer):
         return {**super().get_config(), "block": self.block}
 
 
-@keras.saving.register_keras_serializable(package="deblurgan")
-class EvenUnfolding(keras.constraints.Constraint):
-    """Keep a convolution before `DepthToSpace` from drawing a grid.
+# Files of weights know it by its first name.
+@keras.saving.register_keras_serializable(package="deblurgan", name="EvenUnfolding")
+class CheckerboardFree(keras.constraints.Constraint):
+    """Keep a convolution before `DepthToSpace` from drawing a checkerboard.
 
-    The pixels of one unfolded square come from different output channels. Where the picture is
+    The pixels of one square come from different output channels. Where the picture is
     flat they must be equal, or a pattern of the square's size lies over everything (Sugawara et
     al. 2018 ask the same of other layers). So the taps of each kernel must have the same sum for
     all pixels of a square, and the biases must be equal: what differs is taken away.

@@ -1,0 +1,43 @@
+"""Where the course lives, and where it keeps what took long."""
+
+import os
+import subprocess
+from pathlib import Path
+
+DRIVE = Path("/content/drive/MyDrive")
+"""Where Colab shows Google Drive once it is mounted; all else is gone after a disconnect."""
+
+
+def home() -> Path:
+    """The course's folder: the checkout that this library is in, or else the working folder."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+def storage() -> Path:
+    """Where what took long is kept: the course's folder, or one on Drive where that is mounted."""
+    return DRIVE / "deblurgan" if DRIVE.is_dir() else home()
+
+
+def runs_folder() -> Path:
+    """Where training runs are kept: `DEBLURGAN_RUNS` if it is set, or `runs/` in `storage`."""
+    return Path(os.environ.get("DEBLURGAN_RUNS") or storage() / "runs")
+
+
+def commit() -> str:
+    """The commit of the checkout, for what was measured with it; "" where there is none.
+
+    It ends with "-dirty" if anything but the tables of results has changed since.
+    """
+
+    def git(*arguments):
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=home(), capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    others = (".", ":(exclude)benchmarks/RESULTS.md", ":(exclude)docs")
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *others)
+        return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""

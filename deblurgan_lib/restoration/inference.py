@@ -1,0 +1,209 @@
+"""A generator and a photo of any size in, the restored photo out."""
+
+import itertools
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..models.layers import InstanceNormalization
+from ..models.receptive_field import ReceptiveField, receptive_field
+from ..photos import (
+    PhotoMetadata,
+    read_with_metadata,
+    side_by_side,
+    to_float,
+    to_uint8,
+    write_photo,
+)
+from ..progress import progress
+from . import motion
+
+TILE = 1024
+"""Pixels. A photograph of more than its square is restored in tiles of at most this side."""
+
+
+def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """Restore a photograph; a large one in tiles, in so much memory as one of them needs.
+
+    Tiles overlap by as far as the generator looks, so that each pixel is computed from the same
+    pixels as it would be in one piece. Only a generator with instance norms looks at the whole
+    photograph: for one in tiles, the means and variances of a sample of it are used in all of them.
+
+    Args:
+        generator: see `load`.
+        photo: uint8 (H, W, 3), any height and width.
+        bar: show a progress bar where it takes longer.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    if photo.shape[0] * photo.shape[1] <= TILE**2:
+        return _restore_whole(generator, photo)
+    field = receptive_field(generator)
+    if math.isinf(field.after):
+        generator = _with_fixed_statistics(generator, photo)
+        field = receptive_field(generator)
+        if math.isinf(field.after):  # No network of the course.
+            return _restore_whole(generator, photo)
+    height, rows = _tiles(photo.shape[0], field)
+    width, columns = _tiles(photo.shape[1], field)
+    restored = np.empty_like(photo)
+    # As `PadToMultiple` would, so that all tiles are alike.
+    padding = [
+        (0, max(rows[-1].start + height - photo.shape[0], 0)),
+        (0, max(columns[-1].start + width - photo.shape[1], 0)),
+        (0, 0),
+    ]
+    photo = np.pad(photo, padding, mode="reflect")
+    with progress("restoring", len(rows) * len(columns), unit=" tiles", hidden=not bar) as shown:
+        for row, column in itertools.product(rows, columns):
+            tile = photo[row.start : row.start + height, column.start : column.start + width]
+            tile = _restore_whole(generator, tile)
+            restored[row.first : row.end, column.first : column.end] = tile[
+                row.first - row.start : row.end - row.start,
+                column.first - column.start : column.end - column.start,
+            ]
+            shown.update()
+    return restored
+
+
+def self_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """The mean of eight restorations: of the photograph turned and mirrored in all eight ways.
+
+    Where the generator knows what was there, the eight agree; where it guesses, their mean has a
+    smaller squared error than they have on average (Timofte et al. 2016, "Seven ways to improve
+    example-based single image super resolution", section 3.5).
+
+    Args:
+        generator, photo: see `restore`; it takes eight times as long.
+        bar: show a progress bar.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    total = np.zeros(photo.shape, np.uint16)
+    views = list(itertools.product(range(4), (1, -1)))
+    with progress("restoring", len(views), unit=" views", hidden=not bar) as shown:
+        for turns, mirror in views:
+            view = np.ascontiguousarray(np.rot90(photo, turns)[:, ::mirror])
+            restored = restore(generator, view, bar=False)
+            total += np.rot90(restored[:, ::mirror], -turns)
+            shown.update()
+    return ((total + len(views) // 2) // len(views)).astype(np.uint8)
+
+
+def deblur(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """Restore a photograph; where one motion of the camera explains it, undo that: see `motion`.
+
+    Args:
+        generator, photo, bar: see `restore`.
+
+    Returns:
+        uint8 (H, W, 3): the generator's guess, corrected by the motion that it led to; the guess
+        itself where things moved by themselves, or nothing did.
+    """
+    return motion.correct(photo, restore(generator, photo, bar), bar)
+
+
+def deblur_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
+    """As `deblur`, with `self_ensemble` for a guess."""
+    return motion.correct(photo, self_ensemble(generator, photo, bar), bar)
+
+
+def restore_file(
+    generator: keras.Model,
+    photo: Path,
+    target: Path,
+    bar: bool = True,
+    both: bool = False,
+    method: Callable = deblur,
+) -> PhotoMetadata:
+    """Restore the photograph in a file into another file, see `write_photo`.
+
+    Args:
+        generator: see `load`.
+        photo: a file that holds a photograph.
+        target: the file to be written; its folder is made.
+        bar: show a progress bar where it takes longer.
+        both: make one picture of the photograph before and after.
+        method: `deblur`, `deblur_ensemble`, or `restore` for the generator alone.
+
+    Returns:
+        What was in the file besides colours, and is kept.
+
+    Raises:
+        CourseError: the photograph could not be read, or its restoration not written.
+    """
+    before, metadata = read_with_metadata(photo)
+    after = method(generator, before, bar)
+    if both:
+        after, metadata = side_by_side(before, after, metadata)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_photo(target, after, metadata)
+    return metadata
+
+
+def _restore_whole(generator: keras.Model, photo: np.ndarray) -> np.ndarray:
+    return to_uint8(generator.predict_on_batch(to_float(photo[None])))[0].numpy()
+
+
+class _Tile(NamedTuple):
+    """Along one axis: where it starts, and from where to where it is as good as the whole."""
+
+    start: int
+    first: int
+    end: int
+
+
+def _tiles(size: int, field: ReceptiveField) -> tuple[int, list[_Tile]]:
+    """The length of all tiles, and the tiles, that cover so many pixels along one axis."""
+    grid = int(field.coarsest)
+    before, after = (-(-int(reach) // grid) * grid for reach in (field.before, field.after))
+    overlap = before + after
+    count = -(-(size - overlap) // max(TILE - overlap, TILE // 4))
+    if count <= 1:
+        return size, [_Tile(0, 0, size)]
+    padded = -(-size // grid) * grid
+    length = overlap + -(-(padded - overlap) // (count * grid)) * grid
+    starts = [min(i * (length - overlap), padded - length) for i in range(count)]
+    firsts = [0, *(start + before for start in starts[1:]), size]
+    return length, [_Tile(*tile) for tile in zip(starts, firsts, firsts[1:])]
+
+
+SAMPLED = 4  # Crops along each axis, which together have as many pixels as a tile.
+
+
+def _with_fixed_statistics(generator: keras.Model, photo: np.ndarray) -> keras.Model:
+    """The generator with batch norms in place of its instance norms.
+
+    They hold the mean and variance that they measured on crops from all over the photograph, as
+    one batch. So all tiles are computed alike, and none ends in a seam.
+    """
+
+    def fixed(layer):
+        config = layer.get_config()
+        if isinstance(layer, InstanceNormalization):
+            plain = {"momentum": 0.0, "epsilon": layer.EPSILON, "center": False, "scale": False}
+            return keras.layers.BatchNormalization(**config, **plain)
+        if isinstance(layer, keras.layers.Dropout):
+            config["rate"] = 0.0
+        return layer.__class__.from_config(config)
+
+    clone = keras.models.clone_model(generator, clone_function=fixed)
+    for layer in generator.layers:
+        own, its_clone = layer.get_weights(), clone.get_layer(layer.name)
+        its_clone.set_weights(own + its_clone.get_weights()[len(own) :])
+    sides = [min(TILE // SAMPLED, side) for side in photo.shape[:2]]
+    rows, columns = (
+        np.linspace(0, whole - side, SAMPLED).astype(int) for whole, side in zip(photo.shape, sides)
+    )
+    crops = [photo[y : y + sides[0], x : x + sides[1]] for y in rows for x in columns]
+    # As a graph, which lets go of what it has used; called directly, Keras would keep all of it.
+    tf.function(lambda batch: clone(batch, training=True))(to_float(np.stack(crops)))
+    clone.compile(jit_compile=False)
+    return clone

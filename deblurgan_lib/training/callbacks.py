@@ -1,0 +1,127 @@
+"""What watches a run and keeps it: metrics, checkpoints, and the end at the first NaN."""
+
+import csv
+import math
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..errors import CourseError
+from .run import Run, checksum
+
+CHECKPOINTS_KEPT = 2
+
+
+class StopWhenNotFinite(keras.callbacks.Callback):
+    """End the run at the first step whose losses are not finite, before anything is saved."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_train_batch_end(self, batch, logs=None):
+        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if broken:
+            raise diverged(self.run, ", ".join(broken))
+
+
+def diverged(run: Run, what: str) -> CourseError:
+    """The error for a run whose losses or weights are no numbers any more."""
+    kept = run.checkpoints[-1].name if run.checkpoints else "none yet"
+    return CourseError(
+        f"Training diverged: {what} became infinite or not a number. The last good checkpoint is "
+        f"{kept}; train under another name with a smaller learning rate."
+    )
+
+
+class WriteMetrics(keras.callbacks.Callback):
+    """After each epoch add its row to `metrics.csv`.
+
+    Unlike Keras' `CSVLogger` it closes the file each time; a file that stays open may not reach
+    Colab's Drive.
+    """
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch, **logs}
+        with open(self.run.folder / "metrics.csv", "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row)
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+class SaveCheckpoint(keras.callbacks.Callback):
+    """Keep both networks, both optimisers, the averaged weights and the sums of the epoch so far.
+
+    It does so whenever `minutes` have passed since the last time, and after the last step.
+    """
+
+    def __init__(self, run: Run, minutes: float):
+        super().__init__()
+        self.run = run
+        self.minutes = minutes
+
+    def on_train_begin(self, logs=None):
+        self.saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before = epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        # The last step of an epoch is not done before the epoch's row is written.
+        if batch + 1 < self.params["steps"] and self._is_due():
+            self.save(self.before + batch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._is_due() or epoch + 1 == self.params["epochs"]:
+            self.save(self.before + self.params["steps"])
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self.saved >= 60 * self.minutes
+
+    def save(self, steps: int) -> None:
+        # The losses of a step are those before its update; a last update may have broken a weight.
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            raise diverged(self.run, "a weight")
+        folder = self.run.folder / "checkpoints"
+        beside = folder / "saving.part"
+        try:
+            folder.mkdir(exist_ok=True)
+            # HDF5 jumps about in the file that it writes, which a folder on the network (Colab's
+            # Drive) is not made for; that one gets a copy.
+            with tempfile.TemporaryDirectory(prefix="deblurgan-") as local:
+                self._check_room(local)
+                written = Path(local) / "saving.weights.h5"
+                self.model.save_weights(written)
+                name = f"step-{steps:08d}-{checksum(written)}.weights.h5"
+                shutil.copyfile(written, beside)
+            os.replace(beside, folder / name)
+        except (OSError, RuntimeError) as error:  # h5py reports a full disk as either.
+            beside.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or error
+            raise CourseError(
+                f"The checkpoint of step {steps} could not be written to {folder} ({reason}); "
+                "make room on the disk and start the run again, it continues from the one before."
+            ) from None
+        for old in self.run.checkpoints[:-CHECKPOINTS_KEPT]:
+            os.truncate(old, 0)  # On Drive what is deleted takes room in the trash for a month.
+            old.unlink()
+        self.saved = time.monotonic()
+
+    def _check_room(self, folder: str) -> None:
+        # The HDF5 library may end the whole process when the disk fills while it closes a file.
+        optimizers = self.model.optimizer, self.model.critic_optimizer
+        variables = [*self.model.variables, *(v for o in optimizers for v in o.variables)]
+        needed = 1.2 * sum(np.asarray(variable).nbytes for variable in variables) + 1e6
+        if shutil.disk_usage(folder).free < needed:
+            needs = f"{needed / 1e6:.0f} MB are needed in {folder}"
+            raise OSError(28, f"No space left on device, {needs}")

@@ -1,0 +1,88 @@
+"""What the networks are trained for: pixels, features, and the critic's opinion.
+
+All losses are float32 scalars, means over everything they see, and smaller is better.
+"""
+
+import tensorflow as tf
+from keras import ops
+
+from ..models.features import feature_network, vgg_input
+
+
+def pixel_loss(sharp, restored):
+    """Mean absolute difference (L1) of two batches, (B, H, W, 3) in [-1, 1] each."""
+    return ops.mean(ops.abs(ops.cast(sharp, "float32") - ops.cast(restored, "float32")))
+
+
+def critic_loss(real_score, fake_score):
+    """The Wasserstein critic's loss: mean D(fake) - mean D(real).
+
+    The critic makes it small by scoring real pictures high, as in the WGAN papers. (The article
+    labels real +1 and minimises, so its critic scores real pictures low; nothing else changes.)
+    """
+    return ops.mean(fake_score) - ops.mean(real_score)
+
+
+def adversarial_loss(fake_score):
+    """The generator's part of the game: -mean D(fake), small where the critic scores high."""
+    return -ops.mean(fake_score)
+
+
+def gradient_penalty(critic, real, fake, alpha):
+    """How far the critic's gradient norm is from 1 between real and fake.
+
+    Gulrajani et al. 2017, equation 3.
+
+    The critic's score of a picture is the mean of its map. The square root gets a tiny constant,
+    because its own gradient is infinite at a norm of 0.
+
+    Args:
+        critic: a model, (B, H, W, 3) to a score or a map of scores.
+        real, fake: float32 (B, H, W, 3), or a batch of anything else that the critic takes.
+        alpha: float32 (B, 1, 1, 1), uniform in [0, 1], one for each picture.
+
+    Returns:
+        mean((|gradient| - 1)^2), float32.
+    """
+    interpolated = tf.convert_to_tensor(fake + alpha * (real - fake))
+    with tf.GradientTape() as tape:
+        tape.watch(interpolated)
+        score = critic(interpolated, training=True)
+        score = tf.reduce_mean(tf.reshape(score, (tf.shape(interpolated)[0], -1)), axis=1)
+    gradient = tf.cast(tape.gradient(score, interpolated), tf.float32)
+    norm = tf.sqrt(tf.reduce_sum(gradient**2, axis=range(1, len(gradient.shape))) + 1e-12)
+    return tf.reduce_mean((norm - 1.0) ** 2)
+
+
+FEATURE_UNIT = 58.0
+"""Standard deviation of ImageNet's pixels, grey levels. Dividing features by it brings them to
+the size they have where the input is normalised to deviation 1, as in the paper's code; its
+weight of 100 belongs to that size."""
+
+
+class PerceptualLoss:
+    """Mean squared difference of VGG features (Johnson et al. 2016; DeblurGAN, equation 4).
+
+    The network is built once, here. It is not part of the trained model and not saved with it.
+
+    Args:
+        name, layer, before_relu: see `feature_network`.
+        preprocess: give VGG its own input range, see `vgg_input`. The article does not, and feeds
+            it [-1, 1]; its features are then of another size, so weights do not carry over.
+
+    Calling it takes two batches (B, H, W, 3) in [-1, 1] and returns a float32 scalar.
+    """
+
+    def __init__(self, name, layer="block3_conv3", before_relu=False, preprocess=True):
+        self.name = name
+        self.network = feature_network(name, layer, before_relu)
+        self.preprocess = preprocess
+
+    def features(self, photo):
+        """Features of a batch, float32 (B, H', W', C)."""
+        if not self.preprocess:
+            return ops.cast(self.network(photo, training=False), "float32")
+        return ops.cast(self.network(vgg_input(photo), training=False), "float32") / FEATURE_UNIT
+
+    def __call__(self, sharp, restored):
+        return ops.mean(ops.square(self.features(sharp) - self.features(restored)))

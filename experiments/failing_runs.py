@@ -1,0 +1,94 @@
+"""Runs that go wrong in known ways, and one that does not, for the gallery in lesson 05.
+
+    python experiments/failing_runs.py --epochs 8
+
+makes docs/failing_runs.csv. Each run differs from the healthy one in what the table says. The runs
+are kept in runs/, so an interrupted gallery goes on where it stopped.
+"""
+
+import argparse
+import dataclasses
+import shutil
+from pathlib import Path
+
+from deblurgan_lib import evaluation, paths
+from deblurgan_lib.data import find_data
+from deblurgan_lib.data.pairs import Pair, find_pairs, spread
+from deblurgan_lib.errors import CourseError
+from deblurgan_lib.files import write_csv
+from deblurgan_lib.paths import commit
+from deblurgan_lib.training import Run, profiles, recipes, train
+
+# The ResNet with space-to-depth and Adam, with the highest learning rate that a run of this length
+# can bear: Muon, whose steps have a fixed length, hides some failures.
+HEALTHY = dataclasses.replace(
+    recipes.RECIPES["course"], generator="resnet", optimizer="adam", learning_rate=8e-4
+)
+FAILURES = {
+    "healthy": {},
+    "learning rate too high": {"learning_rate": 5e-3},
+    "wrong pairs": {},
+    "one photograph": {},
+    "no gradient penalty": {
+        "pretraining": 0.0,
+        "gradient_penalty": 0.0,
+        "critic_learning_rate": 1e-3,
+    },
+    "sigmoid critic": {"pretraining": 0.0, "gradient_penalty": 0.0, "critic": "tutorial"},
+}
+COLUMNS = ("epoch", "val_psnr", "pixel", "critic", "penalty")
+
+
+def copy_of(sample: Path, folder: Path, train: list[Pair]) -> Path:
+    """The sample set with other training pairs; the test set stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(sample / "test", folder / "test")
+    for side in "AB":
+        (folder / "train" / side).mkdir(parents=True)
+    for i, pair in enumerate(train):
+        shutil.copy(pair.blurred, folder / "train" / "A" / f"{i:02d}.png")
+        shutil.copy(pair.sharp, folder / "train" / "B" / f"{i:02d}.png")
+    return folder
+
+
+def data_for(failure: str, runs: Path) -> Path:
+    sample = find_data("sample")
+    pairs = find_pairs(sample / "train")
+    if failure == "wrong pairs":
+        # The two motorcycles have one size, so nothing but the pictures is wrong: each view is
+        # paired with the other view.
+        left, right = ([p for p in pairs if side in p.sharp.name] for side in ("left", "right"))
+        both = zip(left, right, strict=True)
+        crossed = [Pair(*x) for a, b in both for x in ((a.blurred, b.sharp), (b.blurred, a.sharp))]
+        return copy_of(sample, runs / "bad-pairs-data", crossed)
+    if failure == "one photograph":
+        return copy_of(sample, runs / "one-photo-data", pairs[:1])
+    return sample
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=8)
+    args = parser.parse_args()
+    measured = commit()
+    test = find_pairs(find_data("sample") / "test")
+    validation = spread(test, profiles.PROFILES["sample"].validation_photos)
+    nothing = evaluation.psnr_of_doing_nothing(validation)
+    rows = []
+    for failure, changes in FAILURES.items():
+        recipe = dataclasses.replace(HEALTHY, **changes)
+        runs = paths.runs_folder()
+        name = f"failing-{failure.replace(' ', '-')}-{args.epochs}"
+        try:
+            train(name, data_for(failure, runs), runs, recipe, "sample", epochs=args.epochs)
+        except CourseError as error:
+            print(failure, "ended with:", error)
+        for row in Run(runs / name).metrics:
+            values = {key: f"{row[key]:.5g}" for key in COLUMNS}
+            rows.append({"run": failure, **values, "psnr_blurred": f"{nothing:.5g}"})
+    to = paths.home() / "docs" / "failing_runs.csv"
+    write_csv(to, [row | {"commit": measured} for row in rows])
+
+
+if __name__ == "__main__":
+    main()

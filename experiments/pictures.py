@@ -1,0 +1,89 @@
+"""What the shipped generators make of frames that they have never seen, and of what they cannot do.
+
+    python experiments/pictures.py GOPRO_Large/test REDS/020
+
+Each folder holds pairs in `blur` and `sharp`, at any depth. Writes docs/real_frames.jpg: of each
+folder at most two frames, a detail blurred, restored by both generators, and sharp; and
+docs/failures.jpg from the first frame, spoiled in ways for which no generator was trained.
+"""
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from quality import GENERATORS, frames
+from skimage.morphology import disk
+
+from deblurgan_lib import paths
+from deblurgan_lib.data import blur
+from deblurgan_lib.data.pairs import spread
+from deblurgan_lib.errors import quiet_import
+
+with quiet_import():
+    from deblurgan_lib import evaluation, figures, restoration
+
+DETAIL = 0.3  # Of a frame's height.
+
+
+def lens(radius: int) -> np.ndarray:
+    """What a lens makes of a point that is out of focus."""
+    plane = disk(radius).astype(float)
+    return plane / plane.sum()
+
+
+def jpeg(photo: np.ndarray, quality: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "JPEG", quality=quality)
+    return np.array(Image.open(buffer).convert("RGB"))
+
+
+def failures(sharp: np.ndarray) -> dict[str, np.ndarray]:
+    """A frame with a long shake, out of focus, and shaken with noise or strong compression."""
+    paths = blur.shake_trajectories(1, 3, max_length=100.0, inertia=0, big_shake=0)
+    shaken = blur.blur(sharp, blur.random_psfs(1, 3, 21, 28.0, inertia=0, big_shake=0)[0])
+    noise = np.random.default_rng(0).normal(0, 15, sharp.shape)
+    return {
+        "a path of 100 pixels": blur.blur(sharp, blur.point_spread_function(paths[0])),
+        "out of focus": blur.blur(sharp, lens(5)),
+        "shaken, with noise": np.clip(np.rint(shaken + noise), 0, 255).astype(np.uint8),
+        "shaken, JPEG 20": jpeg(shaken, 20),
+    }
+
+
+def detail(photos: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same square of all of them, named with their PSNR against the sharp one."""
+    sharp = photos["sharp"]
+    top, left, size = figures.busiest_square(sharp, DETAIL)
+    named = {
+        name if photo is sharp else f"{name} {evaluation.psnr(sharp, photo):.1f} dB": photo
+        for name, photo in photos.items()
+    }
+    return {name: x[top : top + size, left : left + size] for name, x in named.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--weights", nargs="*", default=GENERATORS, metavar="NAME_OR_FILE")
+    parser.add_argument("--to", type=Path, default=paths.home() / "docs")
+    args = parser.parse_args()
+    weights = {Path(name).stem: restoration.load(name) for name in args.weights}
+
+    def row(title, spoiled, sharp):
+        restored = {name: restoration.restore(net, spoiled) for name, net in weights.items()}
+        return detail({title: spoiled, **restored, "sharp": sharp})
+
+    pairs = [pair for folder in args.folders for pair in spread(list(frames(folder)), 2)]
+    rows = [row("blurred", blurred, sharp) for blurred, sharp, _ in pairs]
+    grid = figures.photo_grid(rows, inches=2.0)
+    (args.to / "real_frames.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
+    sharp = pairs[0][1]
+    rows = [row(title, spoiled, sharp) for title, spoiled in failures(sharp).items()]
+    grid = figures.photo_grid(rows, inches=2.0)
+    (args.to / "failures.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
+
+
+if __name__ == "__main__":
+    main()
