@@ -4,7 +4,7 @@ Its modules and packages from the ground up, in the order in which the lessons m
 imports only what stands before it, within a package too; this list is the only place of the order.
 
     errors  progress  files  paths  precision  photos  figures
-    data          blur  pairs  sample  download  gopro  datasets  cache  pipeline
+    data          blur  pairs  sample  drive  download  gopro  datasets  cache  pipeline
     models        layers  features  generators  critics  receptive_field  cost
     evaluation
     restoration   deconvolution  weights  motion  inference

@@ -19,7 +19,6 @@ from deblurgan_lib import paths
 from deblurgan_lib.data import blur, download, find_data, gopro
 from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
-from deblurgan_lib.notebook import course
 from deblurgan_lib.photos import read_photo, write_photo
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real_pairs" / "GOPRO_Large"
@@ -137,6 +136,30 @@ def test_an_archive_that_changes_is_verified_again(archive, tmp_path):
     archive.write_bytes(b"<html>Quota exceeded</html>")
     with pytest.raises(CourseError, match="it is a web page"):
         gopro.download(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked"),
+    [
+        ("https://hub.example/", "https://hub.example/datasets/snah/a.zip"),
+        (None, "https://huggingface.co/datasets/snah/a.zip"),
+    ],
+)
+def test_the_hub_is_reached_through_a_mirror(tmp_path, monkeypatch, small_gopro, endpoint, asked):
+    hub, drive = "https://huggingface.co/datasets/snah/a.zip", "https://drive.google.com/uc?id=x"
+    small_gopro["sets"]["light"]["sources"] = [hub, drive]
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    if endpoint:
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    seen = []
+
+    def fetch(sources, target, *_):
+        seen.extend(sources)
+        target.write_bytes(b"")
+
+    monkeypatch.setattr(gopro, "fetch", fetch)
+    gopro.download(tmp_path)
+    assert seen == [asked, drive]
 
 
 def test_a_mirror_of_ones_own_replaces_the_sources(tmp_path, monkeypatch, small_gopro):
@@ -344,7 +367,7 @@ def test_a_killed_extraction_continues(tmp_path, archive, members):
     out = tmp_path / "out"
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from deblurgan_lib.datasets import gopro\n"
+        "from deblurgan_lib.data import gopro\n"
         "write = Path.write_bytes\n"
         "Path.write_bytes = lambda *a: (time.sleep(0.05), write(*a))\n"
         "gopro.extract(sys.argv[1], sys.argv[2])"
@@ -544,7 +567,7 @@ def test_each_set_needs_its_own_way(tmp_path, complete, extracted):
 def test_the_name_gopro_downloads_extracts_and_splits(tmp_path, archive, monkeypatch, capsys):
     home = tmp_path / "course"
     (home / "data").mkdir(parents=True)
-    monkeypatch.setattr(course, "home", lambda: home)
+    monkeypatch.setattr(paths, "home", lambda: home)
     deliveries = []
 
     def fetch(sources, target, *_):
@@ -566,8 +589,8 @@ def test_on_colab_the_archive_stays_on_drive_and_the_frames_do_not(
 ):
     vm, drive = tmp_path / "vm", tmp_path / "drive"
     drive.mkdir()
-    monkeypatch.setattr(course, "home", lambda: vm)
-    monkeypatch.setattr(course, "DRIVE", drive)
+    monkeypatch.setattr(paths, "home", lambda: vm)
+    monkeypatch.setattr(paths, "DRIVE", drive)
     monkeypatch.delenv("DEBLURGAN_RUNS")
     deliveries = []
 

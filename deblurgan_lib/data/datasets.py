@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from .. import paths
 from ..errors import CourseError
-from ..paths import home, storage
 from . import gopro, sample
 
 
@@ -18,10 +18,10 @@ def find_data(data: str) -> Path:
         CourseError: there is no such folder, or GOPRO could not be downloaded.
     """
     if data == "sample":
-        return sample.make_sample(home() / "data" / "sample")
+        return sample.make_sample(paths.home() / "data" / "sample")
     if data == "gopro":
-        return gopro.make_gopro(home() / "data" / "gopro", storage() / "data")
-    for folder in (Path(data), home() / "data" / data):
+        return gopro.make_gopro(paths.home() / "data" / "gopro", paths.storage() / "data")
+    for folder in (Path(data), paths.home() / "data" / data):
         if folder.is_dir():
             return folder
     raise CourseError(

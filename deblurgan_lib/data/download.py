@@ -1,4 +1,9 @@
-"""One large archive over a network that fails: several sources, continued, checked at the end."""
+"""One large archive over a network that fails: several sources, continued, checked at the end.
+
+huggingface_hub was tried in its place: after a reset, an answer of 503 or an interruption it begins
+again with the first of nine gigabytes (experiments/download_faults.py, docs/download_faults.csv).
+A plain call of gdown 5, which Colab has, waits for ever where nothing arrives any more.
+"""
 
 import contextlib
 import http.client
@@ -29,19 +34,9 @@ NETWORK = (
 )  # fmt: skip
 
 DRIVE = re.compile(r"https?://drive\.(?:usercontent\.)?google\.com/\S*(?:/d/|[?&]id=)([\w-]+)")
-# gdown runs in a process of its own because version 5 has no time-out: a process can be ended. It
-# ends itself when its input closes, that is when we are gone. Version 5 returns None where 6
-# raises; both are failures.
-GDOWN = """
-import os, sys, threading
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
-try:
-    import gdown
-    arrived = gdown.download(id=sys.argv[1], output=sys.argv[2], quiet=True, resume=True)
-except Exception as error:
-    sys.exit(" ".join(str(error).split()) or type(error).__name__)
-sys.exit(None if arrived else "gdown returned no file")
-"""
+# gdown runs in a process of its own because version 5, which Colab has, knows no time-out: a
+# process can be ended. Without -P, Python would look for gdown's imports among our modules first.
+GDOWN = (sys.executable, "-P", str(Path(__file__).with_name("drive.py")))
 
 
 class _Failed(Exception):
@@ -194,7 +189,7 @@ def _from_drive(file_id: str, target: Path, source: str, about: int) -> None:
     done = arrived(target, source)
     with tempfile.TemporaryFile() as said, progress("downloading", about or None, done) as bar:
         gdown = subprocess.Popen(
-            [sys.executable, "-c", GDOWN, file_id, str(output)],
+            [*GDOWN, file_id, str(output)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,

@@ -25,6 +25,7 @@ from .blur import average_frames
 from .download import arrived, fault, fetch
 
 MANIFEST = Path(__file__).parent / "gopro.json"
+HUB = "https://huggingface.co"
 SPLITS = ("train", "test")
 BLURS = ("blur", "blur_gamma")
 FRAMES = (7, 9, 11, 13)  # The paper averaged 7 to 13 frames; only an odd number has a middle one.
@@ -56,6 +57,11 @@ def _state(archive: Path, sha256: str) -> str:
     return f"{archive.resolve()} {seen.st_size} {seen.st_mtime_ns} {sha256}\n"
 
 
+def _through_mirror(source: str) -> str:
+    """With `HF_ENDPOINT`, as huggingface_hub reads it, the Hub is reached through a mirror."""
+    return source.replace(HUB, os.environ.get("HF_ENDPOINT", HUB).rstrip("/"))
+
+
 def download(
     folder: Path,
     name: str = "light",
@@ -66,7 +72,8 @@ def download(
 ) -> Path:
     """A verified archive of GOPRO.
 
-    The sources in the manifest are tried in order; what has arrived is kept and continued. An
+    The sources in the manifest are tried in order, the Hugging Face Hub first (`HF_ENDPOINT` names
+    a mirror of it); what has arrived is kept and continued. An
     archive that was verified before and has not changed since is returned at once.
 
     Args:
@@ -110,7 +117,7 @@ def download(
     elif zip_file:
         raise CourseError(f"There is no archive {archive}; check the spelling.")
     else:
-        sources = [url] if url else about["sources"]
+        sources = [url] if url else [_through_mirror(source) for source in about["sources"]]
         whole = size or about["approximate_bytes"]
         rest = whole - max(arrived(archive, source) for source in sources)
         frames = about["approximate_extracted_bytes"]
