@@ -3,7 +3,7 @@
 Its modules and packages from the ground up, in the order in which the lessons meet them. Each
 imports only what stands before it, within a package too; this list is the only place of the order.
 
-    errors  progress  files  paths  precision  photos  figures
+    errors  backend  progress  files  paths  precision  photos  figures
     data          blur  pairs  sample  drive  download  gopro  datasets  cache  pipeline
     models        layers  features  generators  critics  receptive_field  cost
     evaluation
@@ -15,11 +15,16 @@ imports only what stands before it, within a package too; this list is the only 
 
 import wrapt
 
+from . import backend
+
 __version__ = "0.2.0"
+
+backend.set_environment()
 
 
 @wrapt.when_imported("keras")
-def _register_layers(_):
+def _prepare(keras):
+    backend.set_keras(keras)
     # Saved generators hold layers of ours, and Keras finds them only once they are registered.
     # Importing Keras here would cost every user seconds, so the layers register when Keras comes.
     from .models import layers  # noqa: F401

@@ -6,6 +6,9 @@ import time
 import keras
 import tensorflow as tf
 
+from .backend import need_tensorflow
+
+need_tensorflow()
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 

@@ -76,6 +76,12 @@ def test_a_trajectory_that_does_not_fit_is_refused():
         blur.point_spread_function(straight, size=40)
 
 
+def test_paths_that_never_fit_end_in_a_sentence():
+    """Without a bound this test would not end. Few steps, since all of the draws are made."""
+    with pytest.raises(CourseError, match="max_length=100 fit into size=1; take a larger size"):
+        blur.random_psfs(1, 0, size=1, max_length=100, steps=20)
+
+
 @pytest.mark.parametrize("linear_light", [False, True])
 def test_a_constant_photograph_stays_constant(linear_light):
     psf = blur.random_psfs(1, 0, 15, 20)[0]

@@ -10,6 +10,7 @@ from ..errors import CourseError
 from ..photos import quantize
 
 SWING = {"inertia": 0.0, "big_shake": 0.0, "gaussian_shake": 2.0}  # Of `shake_trajectories`.
+DRAWS = 100  # Of `random_psfs`, before it gives up.
 GAMMA = 2.2  # Exponent of GOPRO's camera response curve (Nah et al. 2017, section 3).
 
 
@@ -119,16 +120,24 @@ def random_psfs(n: int, seed: int, size: int, max_length: float, **shake: float)
 
     Returns:
         float32 (n, size, size), each non-negative with sum 1.
+
+    Raises:
+        CourseError: hardly any path of this length fits into `size`, or `size` is even.
     """
     rng = np.random.default_rng(seed)
     psfs = []
-    while len(psfs) < n:
+    for _ in range(DRAWS):
         paths = shake_trajectories(n, rng.integers(2**31), max_length=max_length, **shake)
         for path in paths:
             exposed = path[: int(len(path) * rng.uniform(0.1, 1.0))]
             if np.abs(exposed - exposed.mean(axis=0)).max() <= size // 2:
                 psfs.append(point_spread_function(exposed, size))
-    return np.stack(psfs[:n]).astype(np.float32)
+        if len(psfs) >= n:
+            return np.stack(psfs[:n]).astype(np.float32)
+    raise CourseError(
+        f"Only {len(psfs)} of {DRAWS * n} paths with max_length={max_length:g} fit into "
+        f"size={size}; take a larger size or a smaller max_length."
+    )
 
 
 def mixed_psfs(n: int, seed: int, sizes: tuple[int, ...]) -> np.ndarray:

@@ -3,8 +3,11 @@
 import keras
 import tensorflow as tf
 
+from ..backend import need_tensorflow
 from ..photos import to_uint8
 from . import losses
+
+need_tensorflow()
 
 LOGGED = ("loss", "pixel", "perceptual", "adversarial", "critic", "penalty")
 
