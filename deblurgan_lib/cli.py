@@ -1,12 +1,14 @@
 """The command line: `deblurgan download`, `split`, `cache`, `train`, `evaluate` and `deblur`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from . import __version__
 from .data import cache, find_data, find_pairs, gopro
 from .errors import CourseError, quiet_import
+from .files import advice, reason
 from .paths import home, runs_folder
 from .photos import list_photos, suffix_of_result
 from .progress import progress
@@ -266,18 +268,23 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 if everything asked for was done, 1 if something was not, 130 if interrupted; a command
-        that does not exist ends in argparse's 2.
+        0 if everything asked for was done, 1 if something was not, 130 if interrupted, 141 if
+        nobody reads what it prints any more; a command that does not exist ends in argparse's 2.
     """
     args = _parser().parse_args(arguments)
     try:
-        return args.do(args)
+        done = args.do(args)
+        sys.stdout.flush()
+        return done
     except CourseError as error:
         print(f"deblurgan: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # As of `| head`; the shell's number for it is 128 + SIGPIPE.
+        # What is still to be printed goes nowhere, or Python would fail again as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
-        name = f" {error.filename}" if error.filename else ""
-        print(f"deblurgan: {error.strerror or error}{name}", file=sys.stderr)
+        print(f"deblurgan: {reason(error)}; {advice(error)}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("deblurgan: interrupted; the same command goes on.", file=sys.stderr)

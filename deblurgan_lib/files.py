@@ -1,7 +1,8 @@
-"""Files that are whole or not there, tables, checksums, and room on the disk."""
+"""Files that are whole or not there, tables, checksums, and what to do when a disk refuses."""
 
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,20 @@ from .errors import CourseError
 from .progress import progress
 
 BLOCK = 1 << 20
+
+WAYS_OUT = {
+    "make room on the disk": ("ENOSPC", "EDQUOT"),
+    "give yourself the right to write there, or choose another folder": ("EACCES", "EPERM"),
+    "choose a folder on a disk that can be written": ("EROFS",),
+    "put the folder back, or connect its disk": (
+        "ENOENT", "ENXIO", "ENODEV", "ENOTCONN", "ESTALE", "EHOSTDOWN"
+    ),
+    "choose a shorter name": ("ENAMETOOLONG",),
+    "move away what stands in its place": ("EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY"),
+    "choose a disk that takes files of this size": ("EFBIG",),
+    "close other programs, or allow more open files (ulimit -n)": ("EMFILE", "ENFILE"),
+}  # fmt: skip
+"""From what can be done to the system's errors that it helps against."""
 
 
 @contextlib.contextmanager
@@ -30,6 +45,39 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def advice(error: OSError) -> str:
+    """What to do about what the system refused, as an imperative without a full stop."""
+    name = errno.errorcode.get(error.errno)
+    found = [way for way, names in WAYS_OUT.items() if name in names]
+    return found[0] if found else "check that its disk is connected and not full"
+
+
+def reason(error: OSError) -> str:
+    """What the system refused, and for which file."""
+    said = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{said}: {error.filename}" if error.filename else said
+
+
+@contextlib.contextmanager
+def explaining(failure: str, then: str = " and start again, it continues") -> Iterator[None]:
+    """Turn what a disk refuses inside the block into one sentence.
+
+    Args:
+        failure: what did not work, such as "x.png could not be written".
+        then: how the sentence goes on after the advice.
+
+    Raises:
+        CourseError: instead of any OSError but that of a closed pipe, which is no disk's: whoever
+            read what the program prints has gone, and `cli.main` ends quietly.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CourseError(f"{failure} ({reason(error)}); {advice(error)}{then}.") from None
 
 
 def write_json(path: Path, value: dict) -> None:

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image
 from PIL.JpegImagePlugin import get_sampling
 
 from .errors import CourseError, quiet_stderr
+from .files import explaining
 
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
@@ -263,12 +264,9 @@ def write_photo(path: Path, photo: np.ndarray, metadata: PhotoMetadata | None = 
             image.putalpha(Image.fromarray(metadata.alpha))
             image = _on_white(image.convert("RGBA")) if kind == "JPEG" else image
     try:
-        image.save(beside, **options)
-        os.replace(beside, path)
-    except OSError as error:
-        raise CourseError(
-            f"{path} could not be written ({_reason(error)}); is the disk full?"
-        ) from None
+        with explaining(f"{path} could not be written", then=""):
+            image.save(beside, **options)
+            os.replace(beside, path)
     except ValueError as error:
         raise CourseError(f"{path} could not be written ({_reason(error)}).") from None
     finally:

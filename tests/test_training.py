@@ -403,7 +403,7 @@ def test_a_disk_that_fills_while_the_log_is_written_ends_in_one_sentence(train, 
         raise OSError(28, "No space left on device", "metrics.csv")
 
     monkeypatch.setattr(callbacks.WriteMetrics, "on_epoch_end", full)
-    with pytest.raises(CourseError, match=r"could not be saved \(No space .* metrics.csv\)"):
+    with pytest.raises(CourseError, match=r"had to stop \(No space .* metrics.csv\)"):
         train()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CourseError
-from ..files import check_room, gigabytes, read_json, write_json
+from ..files import check_room, explaining, gigabytes, read_json, write_json
 from ..photos import photo_size, read_photo
 from ..progress import progress
 from .pairs import OTHER_SIZE, Pair, find_pairs
@@ -79,7 +79,7 @@ def make_cache(folder: Path) -> Path:
         + (f"; {gigabytes(kept)} of that are done." if done else ".")
     )
     check_room(folder, ends[-1] - _size(begun) - _size(pixels), f"The rest of {pixels.name}")
-    try:
+    with explaining(f"{pixels} could not be written"):
         pixels.unlink(missing_ok=True)  # It is stale, and its room is needed.
         begun.touch()
         os.truncate(begun, kept)
@@ -95,11 +95,6 @@ def make_cache(folder: Path) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(begun, pixels)
-    except OSError as error:
-        raise CourseError(
-            f"{pixels} could not be written ({error.strerror or error}); "
-            "make room on the disk and start again, it continues."
-        ) from None
     return pixels
 
 

@@ -21,6 +21,7 @@ import zlib
 from pathlib import Path
 
 from ..errors import CourseError
+from ..files import advice, reason
 from ..files import sha256 as digest_of
 from ..progress import progress
 
@@ -124,14 +125,13 @@ def fetch(
                 in_vain = 0 if now > most else in_vain + 1
                 most = max(most, now)
                 if in_vain == TRIES or not getattr(error, "again", True):
-                    reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-                    reasons.append(f"{source} ({reason})")
+                    why = getattr(error, "reason", None) or str(error) or type(error).__name__
+                    reasons.append(f"{source} ({why})")
                     break
             except OSError as error:
                 raise CourseError(
-                    f"{target.name} could not be written to {target.parent} "
-                    f"({error.strerror or error}); make room on the disk and start again, "
-                    "what has arrived is kept."
+                    f"{target.name} could not be written to {target.parent} ({reason(error)}); "
+                    f"{advice(error)} and start again, what has arrived is kept."
                 ) from None
             time.sleep(PAUSE * 2 ** max(in_vain - 1, 0))
     raise CourseError(

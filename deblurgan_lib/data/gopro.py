@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CourseError
-from ..files import check_room, gigabytes, read_json, replacing, write_json
+from ..files import check_room, explaining, gigabytes, read_json, replacing, write_json
 from ..photos import list_photos, read_photo, write_photo
 from ..progress import progress
 from .blur import average_frames
@@ -107,7 +107,7 @@ def download(
     archive = Path(zip_file) if zip_file else folder / about["file"]
     verified = folder / f".{archive.name}.verified"
     if archive.is_file():
-        if verified.is_file() and verified.read_text() == _state(archive, sha256):
+        if verified.is_file() and verified.read_text(encoding="utf-8") == _state(archive, sha256):
             return archive
         if wrong := fault(archive, sha256, size):
             raise CourseError(
@@ -127,7 +127,7 @@ def download(
         check_room(folder, max(rest, 0) + frames, f"{archive.name}, to be extracted,")
         fetch(sources, archive, sha256, size, whole)
     folder.mkdir(parents=True, exist_ok=True)
-    verified.write_text(_state(archive, sha256))
+    verified.write_text(_state(archive, sha256), encoding="utf-8")
     return archive
 
 
@@ -195,9 +195,12 @@ def extract(archive: Path, folder: Path, blur: str = "blur") -> Path:
     """
     _check_blur(blur)
     archive, folder = Path(archive), Path(folder)
+    if not archive.is_file():
+        raise CourseError(f"There is no archive {archive}; check the spelling.")
     name = ""
+    failure = f"{archive} could not be extracted to {folder}"
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with explaining(failure), zipfile.ZipFile(archive) as opened:
             folders = _frames(archive, opened.infolist(), blur)
             todo = {k: infos for k, infos in folders.items() if not _holds(folder / k, infos)}
             size = sum(info.file_size for infos in todo.values() for info in infos)
@@ -225,17 +228,10 @@ def extract(archive: Path, folder: Path, blur: str = "blur") -> Path:
                     else:
                         target.parent.mkdir(exist_ok=True)
                         os.replace(beside, target)
-    except FileNotFoundError:
-        raise CourseError(f"There is no archive {archive}; check the spelling.") from None
     except DAMAGED as error:
         raise CourseError(
             f"{archive} is damaged{f' at {name}' if name else ''} ({error}); "
             "delete it and download it again."
-        ) from None
-    except OSError as error:
-        raise CourseError(
-            f"{archive} could not be extracted to {folder} ({error.strerror or error}); "
-            "make room on the disk and start again, it continues."
         ) from None
     return folder
 
@@ -374,7 +370,7 @@ def split(
         )
 
     pairs = {part: sum(len(pairs) for pairs in found[part].values()) for part in SPLITS}
-    try:
+    with explaining(f"{source} could not be split into {folder}"):
         for part in SPLITS:
             for side in "AB":
                 (folder / part / side).mkdir(parents=True, exist_ok=True)
@@ -394,11 +390,6 @@ def split(
                     bar.update()
         if not is_complete(folder):  # A part of GOPRO may be split again into the whole of it.
             write_json(folder / "split.json", {**choice, "pairs": pairs, "complete": not missing})
-    except OSError as error:
-        raise CourseError(
-            f"{source} could not be split into {folder} ({error.strerror or error}); "
-            "make room on the disk and start again, it continues."
-        ) from None
     return folder
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import skimage
 
-from ..files import read_json, write_json
+from ..files import explaining, read_json, write_json
 from ..photos import read_photo, write_photo
 from . import blur
 
@@ -85,18 +85,19 @@ def make_sample(folder: Path) -> Path:
     if is_complete(folder):
         return folder
     source = Path(skimage.__file__).parent / "data"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sample-") as beside:
-        made = Path(beside) / "sample"
-        for split in PHOTOS:
-            psfs = kernels(split)
-            for side in "AB":
-                (made / split / side).mkdir(parents=True)
-            for photo, stem in _names(split):
-                sharp = read_photo(source / photo)
-                write_photo(made / split / "A" / f"{stem}.png", blur.blur(sharp, psfs[stem]))
-                write_photo(made / split / "B" / f"{stem}.png", sharp)
-        write_json(made / "sample.json", _expected())
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(made, folder)
+    with explaining(f"{folder} could not be made"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sample-") as beside:
+            made = Path(beside) / "sample"
+            for split in PHOTOS:
+                psfs = kernels(split)
+                for side in "AB":
+                    (made / split / side).mkdir(parents=True)
+                for photo, stem in _names(split):
+                    sharp = read_photo(source / photo)
+                    write_photo(made / split / "A" / f"{stem}.png", blur.blur(sharp, psfs[stem]))
+                    write_photo(made / split / "B" / f"{stem}.png", sharp)
+            write_json(made / "sample.json", _expected())
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(made, folder)
     return folder

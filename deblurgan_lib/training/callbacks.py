@@ -1,8 +1,10 @@
 """What watches a run and keeps it: metrics, checkpoints, and the end at the first NaN."""
 
 import csv
+import errno
 import math
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -12,6 +14,7 @@ import keras
 import numpy as np
 
 from ..errors import CourseError
+from ..files import explaining
 from .run import Run, checksum
 
 CHECKPOINTS_KEPT = 2
@@ -94,6 +97,19 @@ class SaveCheckpoint(keras.callbacks.Callback):
             raise diverged(self.run, "a weight")
         folder = self.run.folder / "checkpoints"
         beside = folder / "saving.part"
+        failure = f"The checkpoint of step {steps} could not be written to {folder}"
+        then = " and start the run again, it continues from the one before"
+        with explaining(failure, then):
+            try:
+                self._write(folder, beside, steps)
+            finally:
+                beside.unlink(missing_ok=True)
+        for old in self.run.checkpoints[:-CHECKPOINTS_KEPT]:
+            os.truncate(old, 0)  # On Drive what is deleted takes room in the trash for a month.
+            old.unlink()
+        self.saved = time.monotonic()
+
+    def _write(self, folder: Path, beside: Path, steps: int) -> None:
         try:
             folder.mkdir(exist_ok=True)
             # HDF5 jumps about in the file that it writes, which a folder on the network (Colab's
@@ -105,17 +121,12 @@ class SaveCheckpoint(keras.callbacks.Callback):
                 name = f"step-{steps:08d}-{checksum(written)}.weights.h5"
                 shutil.copyfile(written, beside)
             os.replace(beside, folder / name)
-        except (OSError, RuntimeError) as error:  # h5py reports a full disk as either.
-            beside.unlink(missing_ok=True)
-            reason = getattr(error, "strerror", None) or error
-            raise CourseError(
-                f"The checkpoint of step {steps} could not be written to {folder} ({reason}); "
-                "make room on the disk and start the run again, it continues from the one before."
-            ) from None
-        for old in self.run.checkpoints[:-CHECKPOINTS_KEPT]:
-            os.truncate(old, 0)  # On Drive what is deleted takes room in the trash for a month.
-            old.unlink()
-        self.saved = time.monotonic()
+        except (OSError, RuntimeError) as error:
+            # In h5py's errors the system's number may be in the text only.
+            number = re.search(r"errno = (\d+)", str(error))
+            if getattr(error, "errno", None) or not number:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
 
     def _check_room(self, folder: str) -> None:
         # The HDF5 library may end the whole process when the disk fills while it closes a file.
@@ -124,4 +135,4 @@ class SaveCheckpoint(keras.callbacks.Callback):
         needed = 1.2 * sum(np.asarray(variable).nbytes for variable in variables) + 1e6
         if shutil.disk_usage(folder).free < needed:
             needs = f"{needed / 1e6:.0f} MB are needed in {folder}"
-            raise OSError(28, f"No space left on device, {needs}")
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {needs}")

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from ..errors import CourseError
-from ..files import read_csv, read_json, replacing, sha256, write_json
+from ..files import explaining, read_csv, read_json, replacing, sha256, write_json
 
 BINDING = ("recipe", "profile", "data", "pairs", "seed", "epochs", "precision")
 
@@ -133,18 +133,12 @@ class Run:
         TensorFlow wraps an error of a reader thread into one of its own, with a traceback inside.
         """
         try:
-            yield
-        except OSError as error:
-            for part in self.folder.glob(".*part*"):
-                part.unlink()
+            with explaining(f"The run {self.folder.name} had to stop"):
+                yield
+        except (tf.errors.ResourceExhaustedError, MemoryError):
             raise CourseError(
-                f"The run {self.folder.name} could not be saved ({error.strerror or error}"
-                f"{f': {error.filename}' if error.filename else ''}); "
-                "make room on the disk and start it again, it continues."
-            ) from None
-        except tf.errors.ResourceExhaustedError:
-            raise CourseError(
-                "There is not enough memory for this profile; choose a smaller one."
+                "There is not enough memory for this profile; end what else uses the GPU or the "
+                "memory and start again, it continues, or choose a smaller profile for another run."
             ) from None
         except tf.errors.UnavailableError:
             raise CourseError(
