@@ -179,7 +179,7 @@ def memory(folder: Path, frames: Path | None) -> None:
                         os.link(photos[i % len(photos)], data / part / side / f"{i:04d}.png")
             if way == "cache":
                 record = cache._record(find_pairs(data / "train"))
-                (data / "train" / cache.RECORD).write_text(json.dumps(record))
+                (data / "train" / cache.RECORD).write_text(json.dumps(record), encoding="utf-8")
                 (data / "train" / cache.PIXELS).touch()
                 os.truncate(data / "train" / cache.PIXELS, cache._ends(record)[-1])
             command = [sys.executable, __file__, "--train", str(data)]
@@ -215,7 +215,7 @@ def train(data: Path) -> None:
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             nonlocal largest
-            lines = Path("/proc/self/status").read_text().splitlines()
+            lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
             status = dict(line.split(":", 1) for line in lines)
             largest = max(largest, int(status["RssAnon"].split()[0]) / 1000)
 

@@ -43,7 +43,7 @@ def noise(size):
 
 
 def megabytes(key) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return int(dict(line.split(":", 1) for line in lines)[key].split()[0]) / 1000
 
 

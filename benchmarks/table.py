@@ -92,7 +92,7 @@ def ratio(seconds: list[float], baseline: list[float]) -> float:
 def machine(*packages: str) -> str:
     """Processor, threads, and the versions of packages that were measured."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     facts = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
     name = facts.get("model name", platform.processor() or platform.machine())
     flags = facts.get("flags", "").split()
@@ -108,7 +108,7 @@ def record(what, ours, against, result, target, met, machine) -> None:
     row = "| " + " | ".join([*cells, f"{date}, {commit()}"]) + " |"
     for name, cell in zip(HEADER.strip("| ").split(" | "), row.strip("| ").split(" | ")):
         print(f"{name:>18}: {cell}")
-    lines = RESULTS.read_text().splitlines()
+    lines = RESULTS.read_text(encoding="utf-8").splitlines()
     begin = lines.index(HEADER) + 2
     end = next((i for i in range(begin, len(lines)) if not lines[i].startswith("|")), len(lines))
     rows = lines[begin:end]
@@ -120,4 +120,5 @@ def record(what, ours, against, result, target, met, machine) -> None:
             break
     else:
         rows.insert(same[-1] + 1 if same else len(rows), row)
-    RESULTS.write_text("\n".join([*lines[:begin], *rows, *lines[end:]]) + "\n")
+    text = "\n".join([*lines[:begin], *rows, *lines[end:]]) + "\n"
+    RESULTS.write_text(text, encoding="utf-8")

@@ -83,6 +83,8 @@ def _print_scores(report: dict) -> None:
     for row in ("blurred", "restored"):
         psnr, ssim = report[f"psnr_{row}"], report[f"ssim_{row}"]
         print(f"{row:10}{number(psnr, 2):>8}{number(ssim, 4):>8}")
+    if report.get("n_equal"):
+        print(f"Left out of the means of PSNR, being infinite: {report['n_equal']} photographs.")
 
 
 def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict[Path, Path]:

@@ -102,8 +102,10 @@ def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> 
 
     Returns:
         Means `psnr_blurred`, `psnr_restored`, `ssim_blurred`, `ssim_restored`; `n_images`,
-        `protocol`, and `photos` with the scores of each. A mean is None where a photo equals its
-        sharp partner exactly, because its PSNR is infinite.
+        `n_equal`, `protocol`, and `photos` with the scores of each. Where a photograph equals its
+        sharp partner exactly, before or after restoring, its PSNR is infinite (None in `photos`);
+        both of its PSNRs are left out of the means, so that these still compare. `n_equal` is the
+        number of such photographs; if there are no others, the means of PSNR are None.
     """
     photos = []
     for pair in pairs:
@@ -118,22 +120,32 @@ def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> 
                 "ssim_restored": ssim(sharp, restored),
             }
         )
-    scores = [key for key in photos[0] if key != "photo"]
-    means = {key: float(np.mean([photo[key] for photo in photos])) for key in scores}
-    report = {**means, "n_images": len(photos), "protocol": PROTOCOL, "photos": photos}
-    return _without_infinity(report)
+    finite = [row for row in photos if math.isfinite(row["psnr_blurred"] + row["psnr_restored"])]
+    means = {}
+    for x in ("blurred", "restored"):
+        means[f"psnr_{x}"] = mean_psnr([row[f"psnr_{x}"] for row in finite])
+        means[f"ssim_{x}"] = float(np.mean([row[f"ssim_{x}"] for row in photos]))
+    counts = {"n_images": len(photos), "n_equal": len(photos) - len(finite)}
+    return _without_infinity({**means, **counts, "protocol": PROTOCOL, "photos": photos})
+
+
+def mean_psnr(values: list[float]) -> float:
+    """The mean in dB of those that are finite: equal photographs are left out.
+
+    Infinite if there are no others.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else math.inf
 
 
 def decibels(value: float | None) -> str:
-    """A PSNR of a report as text; None stands for two equal photographs."""
-    return "equal" if value is None else f"{value:.2f} dB"
+    """A PSNR as text; infinity, which is None in a report, stands for equal photographs."""
+    return f"{value:.2f} dB" if value is not None and math.isfinite(value) else "equal"
 
 
 def psnr_of_doing_nothing(pairs: list[Pair]) -> float:
     """Mean PSNR in dB of the blurred photographs as they are: the line to be above."""
-    return float(
-        np.mean([psnr(read_photo(pair.sharp), read_photo(pair.blurred)) for pair in pairs])
-    )
+    return mean_psnr([psnr(read_photo(pair.sharp), read_photo(pair.blurred)) for pair in pairs])
 
 
 def _without_infinity(value):

@@ -6,6 +6,7 @@ the same code serves notebooks, scripts and tests.
 
 import io
 import itertools
+import math
 
 import numpy as np
 import PIL.Image
@@ -118,7 +119,7 @@ def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> F
             ax.plot(*zip(*points), color=colour, marker=mark, markersize=3, label=label or key)
 
     line(score, "val_psnr", BLUE, "o", "restored")
-    if psnr_blurred is not None:
+    if psnr_blurred is not None and math.isfinite(psnr_blurred):
         score.axhline(psnr_blurred, color=GREY, linestyle="--", label="blurred input")
     score.set_title("PSNR of held-out photos (dB)", fontsize=10)
     line(terms, "pixel", ORANGE, "o")

@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from deblurgan_lib import photos
-from deblurgan_lib.data import blur, cache, download, pipeline
+from deblurgan_lib.data import blur, cache, pipeline
 from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
 
@@ -191,10 +192,8 @@ def test_what_was_begun_of_other_photos_is_not_continued(folder, photo):
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_written(folder, monkeypatch):
-    usage = download.shutil.disk_usage
-    monkeypatch.setattr(
-        download.shutil, "disk_usage", lambda path: usage(path)._replace(free=2 * PAIR)
-    )
+    usage = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=2 * PAIR))
     with pytest.raises(CourseError, match="decoded.raw needs .* free; make room"):
         cache.make_cache(folder)
     assert {path.name for path in folder.iterdir()} == {"A", "B"}

@@ -233,7 +233,7 @@ def test_what_is_kept_survives_a_page_and_an_interruption(server, target, monkey
 
 def test_a_full_disk_is_not_taken_for_a_broken_connection(server, target):
     download.partial_file(target, server.url).mkdir()  # Cannot be written, whoever runs the test.
-    with pytest.raises(CourseError, match="archive.zip could not be written to .* make room"):
+    with pytest.raises(CourseError, match="archive.zip could not be written to .* move away what"):
         download.fetch([server.url], target)
     assert len(server.asked) == 1
 

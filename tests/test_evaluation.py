@@ -9,7 +9,7 @@ from deblurgan_lib import evaluation, restoration
 from deblurgan_lib.data import blur
 from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import CourseError
-from deblurgan_lib.photos import read_photo
+from deblurgan_lib.photos import read_photo, write_photo
 
 
 def test_psnr_of_known_cases():
@@ -65,6 +65,25 @@ def test_a_report_is_valid_json_even_for_a_perfect_restoration(data_set):
     assert report["psnr_restored"] is None
     assert report["ssim_restored"] == pytest.approx(1)
     json.dumps(report, allow_nan=False)
+
+
+def test_one_equal_pair_does_not_erase_the_mean_of_the_others(data_set):
+    pairs = find_pairs(data_set / "test")
+    alone = evaluation.evaluate(lambda photo: photo, pairs[1:])
+    write_photo(pairs[0].blurred, read_photo(pairs[0].sharp))
+    report = evaluation.evaluate(lambda photo: photo, pairs)
+    assert (report["n_images"], report["n_equal"], alone["n_equal"]) == (2, 1, 0)
+    assert report["psnr_blurred"] == report["psnr_restored"] == alone["psnr_blurred"]
+    assert report["photos"][0]["psnr_blurred"] is None
+    assert evaluation.psnr_of_doing_nothing(pairs) == pytest.approx(alone["psnr_blurred"])
+
+
+def test_a_photograph_left_out_of_one_mean_is_left_out_of_the_other(data_set):
+    """Else the gain would be the difference of two different sets."""
+    pairs = find_pairs(data_set / "test")
+    write_photo(pairs[0].blurred, read_photo(pairs[0].sharp))
+    report = evaluation.evaluate(lambda photo: photo // 2, pairs)
+    assert report["psnr_restored"] == report["photos"][1]["psnr_restored"]
 
 
 @pytest.fixture(scope="module")

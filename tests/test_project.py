@@ -159,6 +159,44 @@ def test_nothing_in_the_project_names_a_machines_path():
             assert not pattern.search(path.read_text(encoding="utf-8")), name
 
 
+def is_text_without_encoding(call):
+    """Whether a call opens, reads or writes a text file in whatever encoding the machine has."""
+    if any(keyword.arg == "encoding" for keyword in call.keywords):
+        return False
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if name in ("read_text", "write_text"):
+        return True
+    place = 1 if isinstance(call.func, ast.Name) else 0  # open(path, mode), path.open(mode)
+    mode = [word.value for word in call.keywords if word.arg == "mode"] + call.args[place:]
+    mode = mode[0] if mode else ast.Constant("r")
+    # Other things that are opened, such as Image.open(path), have no mode where a path has one.
+    is_mode = isinstance(mode, ast.Constant) and not set(str(mode.value)) - set("rwxabt+")
+    return name == "open" and is_mode and "b" not in mode.value
+
+
+def test_a_text_without_encoding_is_noticed():
+    bad = [
+        "open(p)",
+        "open(p, 'w')",
+        "p.open()",
+        "p.open('a')",
+        "p.read_text()",
+        "open(p, mode='r')",
+    ]
+    good = ["open(p, 'rb')", "p.open('rb')", "open(p, encoding='utf-8')", "Image.open(p)"]
+    for code in bad + good:
+        call = ast.parse(code, mode="eval").body
+        assert is_text_without_encoding(call) == (code in bad), code
+
+
+def test_all_text_files_are_read_and_written_in_utf_8():
+    for folder in ("deblurgan_lib", "benchmarks", "experiments", "notebooks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    assert not is_text_without_encoding(node), f"{path}:{node.lineno}"
+
+
 def test_the_repositorys_address_is_changed_everywhere_by_one_command(tmp_path):
     address = re.search(r"github.com/([\w./-]+)", PYPROJECT["project"]["urls"]["Repository"])[1]
     files = ["Makefile", "pyproject.toml", "README.md"]

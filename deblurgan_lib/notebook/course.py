@@ -63,7 +63,9 @@ def check_machine() -> None:
         print(f"{'ok  ' if fine else 'LOOK'}  {what}" + ("" if fine else f" - {advice}"))
 
     project = home() / "pyproject.toml"
-    wanted = tomllib.loads(project.read_text())["project"] if project.is_file() else {}
+    wanted = {}
+    if project.is_file():
+        wanted = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
     version = platform.python_version()
     in_range = Requirement(f"python{wanted.get('requires-python', '')}").specifier
     say(in_range.contains(version), f"Python {version}", f"the course is tested with {in_range}")

@@ -17,7 +17,7 @@ import PIL.Image
 from .. import figures
 from ..data.pairs import Pair
 from ..errors import CourseError
-from ..evaluation import psnr, psnr_of_doing_nothing
+from ..evaluation import decibels, psnr, psnr_of_doing_nothing
 from ..photos import FORMATS, read_photo, suffix_of_result
 from ..restoration import restore, restore_file
 from ..training.run import Run
@@ -62,7 +62,7 @@ class LiveTraining(keras.callbacks.Callback):
             self.blurred,
             self.restored,
             self.sharp,
-            (f"{before:.2f} dB", f"after epoch {newest['epoch'] + 1}: {after:.2f} dB"),
+            (decibels(before), f"after epoch {newest['epoch'] + 1}: {decibels(after)}"),
         )
         minutes = (time.monotonic() - self.begin) / 60
         curves = figures.training_curves(rows, self.doing_nothing)

@@ -262,7 +262,7 @@ def _fit(
             callbacks.on_train_batch_end(i, logs)
             if i + 1 == n:
                 callbacks.on_test_begin()
-                psnr = float(np.mean([test_step(pair) for pair in validation]))
+                psnr = evaluation.mean_psnr([float(test_step(pair)) for pair in validation])
                 callbacks.on_test_end({"psnr": psnr})
                 callbacks.on_epoch_end(epoch, logs | {"val_psnr": psnr})
         done = end
