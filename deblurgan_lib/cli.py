@@ -1,11 +1,11 @@
-"""The command line: `deblurgan download`, `split`, `cache`, `train`, `evaluate` and `deblur`."""
+"""Commands: `deblurgan download`, `split`, `cache`, `train`, `evaluate`, `deblur`, `check`."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from . import __version__
+from . import __version__, machine
 from .data import cache, find_data, find_pairs, gopro
 from .errors import CourseError, quiet_import
 from .files import advice, reason
@@ -156,6 +156,10 @@ def _deblur(args) -> int:
     return 1 if failures else 0
 
 
+def _check(args) -> int:
+    return 0 if machine.check() else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="deblurgan", description="Train a DeblurGAN, score it, and deblur photographs with it."
@@ -239,6 +243,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_methods(deblur, default="deblur")
     deblur.set_defaults(do=_deblur)
+
+    check = commands.add_parser("check", help="say what this machine has, and what it lacks")
+    check.set_defaults(do=_check)
     return parser
 
 

@@ -8,10 +8,15 @@ DRIVE = Path("/content/drive/MyDrive")
 """Where Colab shows Google Drive once it is mounted; all else is gone after a disconnect."""
 
 
+def checkout() -> Path | None:
+    """The checkout that this library is in; None where it was installed from a wheel."""
+    folder = Path(__file__).resolve().parent.parent
+    return folder if (folder / "notebooks").is_dir() else None
+
+
 def home() -> Path:
     """The course's folder: the checkout that this library is in, or else the working folder."""
-    checkout = Path(__file__).resolve().parent.parent
-    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+    return checkout() or Path.cwd()
 
 
 def storage() -> Path:
@@ -30,9 +35,13 @@ def commit() -> str:
     It ends with "-dirty" if anything but the tables of results has changed since.
     """
 
+    folder = checkout()
+    if folder is None:  # The working folder may be another project's checkout.
+        return ""
+
     def git(*arguments):
         command = ["git", *arguments]
-        done = subprocess.run(command, cwd=home(), capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     others = (".", ":(exclude)benchmarks/RESULTS.md", ":(exclude)docs")

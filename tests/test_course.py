@@ -132,23 +132,6 @@ class FakeHandle:
         self.drawn.append(image)
 
 
-def test_the_machine_is_checked_and_what_is_missing_is_said(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("DEBLURGAN_RUNS", str(tmp_path / "runs"))
-    course.check_machine()
-    said = capsys.readouterr().out
-    assert "LOOK" not in said and "ok    keras" in said and (tmp_path / "runs").is_dir()
-
-    (tmp_path / "notebooks").mkdir()
-    wanted = 'requires-python = ">=3.99"\ndependencies = ["keras>=99", "no-such-package>=1"]'
-    (tmp_path / "pyproject.toml").write_text(f"[project]\n{wanted}\n")
-    monkeypatch.setattr(course, "home", lambda: tmp_path)
-    course.check_machine()
-    said = capsys.readouterr().out
-    assert "tested with >=3.99" in said
-    assert "pip install --upgrade 'keras>=99'" in said
-    assert "no-such-package is missing - pip install 'no-such-package>=1'" in said
-
-
 @pytest.mark.parametrize(("data", "profile"), [("sample", "sample"), ("gopro", "colab")])
 def test_a_gpu_does_not_train_for_hours_on_five_photographs(data, profile, monkeypatch):
     import tensorflow as tf

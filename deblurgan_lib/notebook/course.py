@@ -1,12 +1,11 @@
 """The start of every lesson: where are we, what machine is this, how large will runs be."""
 
-import os
 import sys
 from dataclasses import dataclass
 
-from .. import paths
+from .. import machine, paths
 from ..errors import quiet_import
-from ..paths import home, runs_folder, storage
+from ..paths import storage
 from ..training import profiles
 
 
@@ -33,9 +32,7 @@ def start(profile: str = "auto", data: str = "") -> Machine:
         gpus = tf.config.list_physical_devices("GPU")
     sizes = profiles.choose(profile, gpu=bool(gpus), few_photos=data == "sample")
     name = profiles.name_of(sizes)
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    names = [detail.get("device_name", "GPU") for detail in details]
-    device = ", ".join(names) if names else f"{os.cpu_count()} CPU cores, no GPU"
+    device = machine.device()
     print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, on {device}.")
     print(
         f"Profile {name!r}: {sizes.batch} crops of {sizes.crop}x{sizes.crop} a step, "
@@ -51,39 +48,8 @@ def start(profile: str = "auto", data: str = "") -> Machine:
 
 
 def check_machine() -> None:
-    """Say what the course finds on this machine, and what to do about what is not right."""
-    import importlib.metadata
-    import platform
-    import shutil
-    import tomllib
+    """Say what the course finds on this machine, and what to do about what is not right.
 
-    from packaging.requirements import Requirement
-
-    def say(fine, what, advice):
-        print(f"{'ok  ' if fine else 'LOOK'}  {what}" + ("" if fine else f" - {advice}"))
-
-    project = home() / "pyproject.toml"
-    wanted = {}
-    if project.is_file():
-        wanted = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
-    version = platform.python_version()
-    in_range = Requirement(f"python{wanted.get('requires-python', '')}").specifier
-    say(in_range.contains(version), f"Python {version}", f"the course is tested with {in_range}")
-    for text in wanted.get("dependencies", ()):
-        package = Requirement(text)
-        if "google.colab" in sys.modules and package.name in ("jupyterlab", "papermill"):
-            continue  # Colab shows the lessons itself.
-        try:
-            found = importlib.metadata.version(package.name)
-        except importlib.metadata.PackageNotFoundError:
-            say(False, f"{package.name} is missing", f"pip install '{text}'")
-            continue
-        fine = package.specifier.contains(found, prereleases=True)
-        say(fine, f"{package.name} {found}", f"pip install --upgrade '{text}'")
-    if hasattr(os, "sysconf"):  # Not on Windows.
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-        say(memory > 3.5, f"{memory:.0f} GiB of memory", "lesson 05 alone needs 1.5 GiB")
-    runs_folder().mkdir(parents=True, exist_ok=True)
-    disk = shutil.disk_usage(runs_folder()).free / 2**30
-    say(disk > 1, f"{disk:.0f} GiB of disk are free for runs", "a run needs less than 1 GiB")
-    say(os.access(runs_folder(), os.W_OK), "runs can be written", f"make {runs_folder()} writable")
+    The same as the command `deblurgan check`; see `machine.check`.
+    """
+    machine.check()
