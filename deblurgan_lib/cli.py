@@ -96,7 +96,7 @@ def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict
     for argument in map(Path, arguments):
         found = [argument]
         if argument.is_dir():
-            found = list_photos(argument, below=True, without=output)
+            found = list_photos(argument, recursive=True, exclude=output)
             if not found:
                 raise CourseError(f"There are no photos in {argument}.")
         photos += [(photo, argument if argument.is_dir() else photo.parent) for photo in found]
@@ -257,7 +257,7 @@ METHODS = {
     ),
     "deblur_ensemble": (
         "--ensemble",
-        "the same with the mean of the answers to eight rotated and mirrored views: a little "
+        "the same with the mean of the answers to eight rotated and flipped views: a little "
         "better, eight times as long",
     ),
 }  # From the name of a function in `restoration` to its option.

@@ -1,4 +1,4 @@
-"""How good a restoration is: PSNR, SSIM and a distance of features, beside the blurred input's."""
+"""PSNR, SSIM and a perceptual distance of restorations, beside those of the blurred input."""
 
 import math
 from collections.abc import Callable
@@ -53,10 +53,10 @@ def ssim(sharp: np.ndarray, photo: np.ndarray) -> float:
 class PerceptualDistance:
     """How differently a trained network sees two photographs (Zhang et al. 2018, LPIPS).
 
-    Features of five depths of VGG16, each place's brought to length 1; the squared differences are
-    summed over channels, and averaged over places and then over depths. These are LPIPS'
-    features without its weights for channels, and of the network at hand, so values agree with
-    nobody's LPIPS, but compare with each other.
+    Features of five depths of VGG16 are normalised to length 1 at each position; the squared
+    differences are summed over channels, then averaged over positions and over depths. LPIPS
+    also learns a weight for each channel, and uses other networks, so values do not compare with
+    published LPIPS, only with each other.
 
     Args:
         name: see `models.feature_network`.
@@ -71,7 +71,8 @@ class PerceptualDistance:
         outputs = [network.get_layer(layer).output for layer in self.LAYERS]
         self.network = keras.Model(network.input, outputs)
 
-    def features(self, photo: np.ndarray) -> list[np.ndarray]:
+    def features(self, photo: np.ndarray) -> list:
+        """Normalised features of a uint8 (H, W, 3), five tensors (1, H', W', C)."""
         seen = vgg_input(photo[None].astype(np.float32) / 127.5 - 1.0)
         return [
             keras.ops.normalize(keras.ops.cast(x, "float32"))
@@ -94,7 +95,7 @@ class PerceptualDistance:
 
 
 def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> dict:
-    """Score a way to restore photographs.
+    """Score a restoration method.
 
     Args:
         restore: uint8 (H, W, 3) blurred to uint8 (H, W, 3) restored.
@@ -143,8 +144,8 @@ def decibels(value: float | None) -> str:
     return f"{value:.2f} dB" if value is not None and math.isfinite(value) else "equal"
 
 
-def psnr_of_doing_nothing(pairs: list[Pair]) -> float:
-    """Mean PSNR in dB of the blurred photographs as they are: the line to be above."""
+def psnr_of_input(pairs: list[Pair]) -> float:
+    """Mean PSNR in dB of the blurred photographs themselves, the baseline of every restoration."""
     return mean_psnr([psnr(read_photo(pair.sharp), read_photo(pair.blurred)) for pair in pairs])
 
 

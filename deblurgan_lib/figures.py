@@ -102,11 +102,11 @@ def busiest_square(photo, share=1 / 3):
 
 
 def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> Figure:
-    """What a run has measured so far: validation PSNR, the generator's terms, the critic.
+    """Curves of a run: validation PSNR, the generator's loss terms, the critic's losses.
 
     Args:
         metrics: one dict an epoch, as `metrics.csv` has them.
-        psnr_blurred: the score of doing nothing, drawn as a line.
+        psnr_blurred: mean PSNR of the blurred input, dB, drawn as a line.
     """
     fig = Figure((10.2, 2.9), layout="tight")
     score, terms, critic = fig.subplots(1, 3)
@@ -139,7 +139,7 @@ def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> F
 
 
 def gain_by_blur(photos: list[dict]) -> Figure:
-    """For each photograph of a report, what restoring gained over how blurred it was.
+    """PSNR gain of each photograph of a report, over the PSNR of its blurred input.
 
     Args:
         photos: the entry `photos` of a report, see `evaluation.evaluate`.

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, tables, checksums, and what to do when a disk refuses."""
+"""Atomic writes, JSON and CSV files, checksums, and errors of the file system."""
 
 import contextlib
 import csv
@@ -16,7 +16,7 @@ from .progress import progress
 
 BLOCK = 1 << 20
 
-WAYS_OUT = {
+REMEDIES = {
     "make room on the disk": ("ENOSPC", "EDQUOT"),
     "give yourself the right to write there, or choose another folder": ("EACCES", "EPERM"),
     "choose a folder on a disk that can be written": ("EROFS",),
@@ -33,10 +33,10 @@ WAYS_OUT = {
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; when the block ends in order, it takes the place of `path`.
+    """A temporary path in the same folder, renamed to `path` when the block ends without an error.
 
-    If the block raises, what was written is removed, and `path` is as it was. The name is short,
-    since the name of `path` may be as long as names can be.
+    If the block raises, the temporary file is removed and `path` stays as it was. The temporary
+    name is short, because the name of `path` may already be as long as the file system allows.
     """
     path = Path(path)
     beside = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.part{path.suffix}")
@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def advice(error: OSError) -> str:
     """What to do about what the system refused, as an imperative without a full stop."""
     name = errno.errorcode.get(error.errno)
-    found = [way for way, names in WAYS_OUT.items() if name in names]
+    found = [action for action, names in REMEDIES.items() if name in names]
     return found[0] if found else "check that its disk is connected and not full"
 
 
@@ -81,13 +81,13 @@ def explaining(failure: str, then: str = " and start again, it continues") -> It
 
 
 def write_json(path: Path, value: dict) -> None:
-    """Write a JSON file in one piece."""
+    """Write a JSON file atomically, see `replacing`."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict:
-    """What a JSON file holds; `{}` if it is not there, is damaged, or holds something else."""
+    """The object in a JSON file; `{}` if the file is missing, damaged, or holds something else."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -96,7 +96,7 @@ def read_json(path: Path) -> dict:
 
 
 def write_csv(path: Path, rows: list[dict]) -> None:
-    """Write a table in one piece; its columns are the keys of the first row."""
+    """Write a CSV file atomically; its columns are the keys of the first row."""
     with replacing(path) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
@@ -104,7 +104,7 @@ def write_csv(path: Path, rows: list[dict]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a table; none if it is not there."""
+    """The rows of a CSV file, values as text; an empty list if it is missing."""
     if not Path(path).exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
@@ -123,11 +123,17 @@ def sha256(path: Path, title: str = "") -> str:
 
 
 def gigabytes(size: float) -> str:
+    """A size in bytes as text, in units of 10^9 bytes."""
     return f"{size / 1e9:.1f} GB"
 
 
-def check_room(folder: Path, needed: float, what: str) -> None:
-    """Make `folder` if it is not there, and check that its disk has room.
+def check_free_space(folder: Path, needed: float, purpose: str) -> None:
+    """Make `folder` if it is not there, and check that its disk has enough free space.
+
+    Args:
+        folder: a folder on the disk in question.
+        needed: bytes.
+        purpose: what the space is for; the error begins with it.
 
     Raises:
         CourseError: less than `needed` bytes are free.
@@ -136,6 +142,6 @@ def check_room(folder: Path, needed: float, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise CourseError(
-            f"{what} needs {gigabytes(needed)}, and the disk of {folder} has {gigabytes(free)} "
+            f"{purpose} needs {gigabytes(needed)}, and the disk of {folder} has {gigabytes(free)} "
             "free; make room, or choose a folder on another disk."
         )

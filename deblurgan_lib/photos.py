@@ -32,7 +32,7 @@ TRANSPOSES = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""From EXIF's orientation to what turns the photograph upright."""
+"""EXIF's orientation to the operation that makes the photograph upright."""
 
 ORIENTATION_CHUNKS = {"exif", "xmp", "Raw profile type exif"}
 """What Pillow finds ahead of a PNG's pixels, any of which may tell the orientation."""
@@ -42,21 +42,21 @@ warnings.filterwarnings("ignore", module="PIL")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def list_photos(folder: Path, below: bool = False, without: Path | None = None) -> list[Path]:
+def list_photos(folder: Path, recursive: bool = False, exclude: Path | None = None) -> list[Path]:
     """The photographs of a folder, by suffix, sorted by name; what is hidden is left out.
 
     Args:
         folder: where to look.
-        below: look into the folders below it as well.
-        without: a folder that is left out.
+        recursive: look into its subfolders as well.
+        exclude: a folder that is left out.
     """
-    photos, hidden = [], without and Path(without).resolve()
+    photos, excluded = [], exclude and Path(exclude).resolve()
     for path in sorted(Path(folder).iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            if below and not path.is_symlink() and path.resolve() != hidden:
-                photos += list_photos(path, below, without)
+            if recursive and not path.is_symlink() and path.resolve() != excluded:
+                photos += list_photos(path, recursive, exclude)
         elif path.suffix.lower() in FORMATS:
             photos.append(path)
     return photos
@@ -98,7 +98,7 @@ def open_photo(path: Path) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Transpose | None:
-    """What turns the photograph upright, if it lies; damaged EXIF says nothing."""
+    """The operation that makes the photograph upright, None if it is, or if its EXIF is damaged."""
     try:
         return TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:
@@ -161,7 +161,7 @@ KEPT_EXIF = [
         "ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "Copyright"
     )
 ]  # fmt: skip
-# Width and height may be those of before turning.
+# Width and height may be those before the rotation.
 DROPPED_EXIF = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 QUALITY_95 = 369  # The sum of the luminance table that Pillow writes at this quality.
 

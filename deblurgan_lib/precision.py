@@ -1,4 +1,4 @@
-"""In which numbers to compute: float32, or half as many bits where the device is faster so."""
+"""The precision of a run: float32, or a 16-bit type where the device is faster with it."""
 
 import contextlib
 import time
@@ -15,8 +15,8 @@ POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 def measure_precision() -> str:
     """The fastest safe precision of this device: a Keras dtype policy.
 
-    GPUs say it by their compute capability. A CPU's flags do not, so a convolution is timed, both
-    ways as in training.
+    A GPU's compute capability tells which types are fast. A CPU's flags do not, so a convolution
+    and its gradients are timed.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
@@ -26,7 +26,7 @@ def measure_precision() -> str:
         return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
     works = {dtype: _convolution(dtype) for dtype in ("float32", "bfloat16")}
     seconds = {dtype: [] for dtype in works}
-    for _ in range(8):  # In turns, so that other work on the machine slows both.
+    for _ in range(8):  # Alternating, so that other work on the machine slows both.
         for dtype, work in works.items():
             start = time.perf_counter()
             [part.numpy() for part in work()]

@@ -73,7 +73,7 @@ def main():
     measured = commit()
     test = find_pairs(find_data("sample") / "test")
     validation = spread(test, profiles.PROFILES["sample"].validation_photos)
-    nothing = evaluation.psnr_of_doing_nothing(validation)
+    psnr_blurred = evaluation.psnr_of_input(validation)
     rows = []
     for failure, changes in FAILURES.items():
         recipe = dataclasses.replace(HEALTHY, **changes)
@@ -85,7 +85,7 @@ def main():
             print(failure, "ended with:", error)
         for row in Run(runs / name).metrics:
             values = {key: f"{row[key]:.5g}" for key in COLUMNS}
-            rows.append({"run": failure, **values, "psnr_blurred": f"{nothing:.5g}"})
+            rows.append({"run": failure, **values, "psnr_blurred": f"{psnr_blurred:.5g}"})
     to = paths.home() / "docs" / "failing_runs.csv"
     write_csv(to, [row | {"commit": measured} for row in rows])
 

@@ -8,17 +8,17 @@ import re
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import tqdm
 
 from deblurgan_lib.data import download
 from deblurgan_lib.errors import CourseError
-from deblurgan_lib.files import check_room
+from deblurgan_lib.files import check_free_space
 
 
 def an_archive():
@@ -224,7 +224,7 @@ def test_what_is_kept_survives_a_page_and_an_interruption(server, target, monkey
     def control_c(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tqdm.tqdm, "update", control_c)
+    monkeypatch.setattr(download.tqdm, "update", control_c)
     with pytest.raises(KeyboardInterrupt):
         download.fetch([server.url], target, SHA256)
     assert partial.stat().st_size > 1000
@@ -240,8 +240,8 @@ def test_a_full_disk_is_not_taken_for_a_broken_connection(server, target):
 
 def test_the_disk_must_have_room(tmp_path):
     with pytest.raises(CourseError, match=rf"It needs 1000000.0 GB, .* {tmp_path}.* free"):
-        check_room(tmp_path / "new", 1e15, "It")
-    check_room(tmp_path / "new", 1, "It")
+        check_free_space(tmp_path / "new", 1e15, "It")
+    check_free_space(tmp_path / "new", 1, "It")
 
 
 # -------------------------------------------------------------------------------------------- Drive
@@ -357,7 +357,7 @@ def test_gdown_ends_with_the_process_that_started_it(gdown, drive_target):
     gdown("5.2.2", "hangs")
     read_end, write_end = os.pipe()
     child = subprocess.Popen(
-        [*download.GDOWN, "FAKE_id-1", str(drive_target)],
+        [sys.executable, "-c", download.GDOWN, "FAKE_id-1", str(drive_target)],
         stdin=read_end,
         stderr=subprocess.DEVNULL,
     )

@@ -75,7 +75,7 @@ def test_one_equal_pair_does_not_erase_the_mean_of_the_others(data_set):
     assert (report["n_images"], report["n_equal"], alone["n_equal"]) == (2, 1, 0)
     assert report["psnr_blurred"] == report["psnr_restored"] == alone["psnr_blurred"]
     assert report["photos"][0]["psnr_blurred"] is None
-    assert evaluation.psnr_of_doing_nothing(pairs) == pytest.approx(alone["psnr_blurred"])
+    assert evaluation.psnr_of_input(pairs) == pytest.approx(alone["psnr_blurred"])
 
 
 def test_a_photograph_left_out_of_one_mean_is_left_out_of_the_other(data_set):

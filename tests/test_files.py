@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from deblurgan_lib.errors import CourseError
-from deblurgan_lib.files import WAYS_OUT, advice, explaining
+from deblurgan_lib.files import REMEDIES, advice, explaining
 
 
 def refused(number):
@@ -24,7 +24,7 @@ def test_only_a_full_disk_is_told_to_be_emptied():
 def test_each_kind_has_its_own_way_out():
     kinds = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENAMETOOLONG, errno.EIO)
     assert len({advice(refused(number)) for number in kinds}) == len(kinds)
-    assert {name for names in WAYS_OUT.values() for name in names} <= set(dir(errno))
+    assert {name for names in REMEDIES.values() for name in names} <= set(dir(errno))
 
 
 def test_a_refusal_is_one_sentence_with_reason_file_and_way_out():

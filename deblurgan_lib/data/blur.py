@@ -1,7 +1,7 @@
 """Where blur comes from: camera shake as a trajectory, a point-spread function, a convolution.
 
-Also GOPRO's way, which needs no kernel: averaging the sharp frames of a high-speed video. NumPy
-only, so every step can be read and plotted. Lesson 02 walks through this file.
+And GOPRO's method, which needs no kernel: averaging the sharp frames of a high-speed video. NumPy
+only, so that every step can be read and plotted. Lesson 02 walks through this file.
 """
 
 import numpy as np
@@ -54,16 +54,16 @@ def shake_trajectories(
     big_shake = drawn(big_shake, 0.0, 0.2)
     gaussian_shake = drawn(gaussian_shake, 0.0, 10.0)
 
-    # A plane is the complex numbers: a turn by an angle is a product with exp(i angle).
+    # Points of the plane as complex numbers: multiplying by exp(i angle) rotates.
     step_length = max_length / (steps - 1)
     velocity = step_length * np.exp(2j * np.pi * rng.random(n))
     path = np.zeros((n, steps), complex)
     for t in range(steps - 1):
-        turn_back = 2 * velocity * np.exp(1j * (np.pi + rng.random(n) - 0.5))
+        jerk = 2 * velocity * np.exp(1j * (np.pi + rng.random(n) - 0.5))
         shaken = rng.random(n) < big_shake * impulsiveness
         tremor = gaussian_shake * (rng.standard_normal(n) + 1j * rng.standard_normal(n))
         pull = inertia * path[:, t]
-        velocity = velocity + np.where(shaken, turn_back, 0)
+        velocity = velocity + np.where(shaken, jerk, 0)
         velocity = velocity + impulsiveness * (tremor - pull) * step_length
         velocity *= step_length / np.abs(velocity)
         path[:, t + 1] = path[:, t] + velocity
@@ -71,7 +71,7 @@ def shake_trajectories(
 
 
 def point_spread_function(trajectory: np.ndarray, size: int | None = None) -> np.ndarray:
-    """What the moving camera makes of a single point of light.
+    """The image of a single point of light under a camera motion.
 
     Each sample of the path leaves the same light, shared between the four pixels around it
     (bilinear). The path is moved so that its centre of mass is the middle pixel: centring by
@@ -144,7 +144,7 @@ def mixed_psfs(n: int, seed: int, sizes: tuple[int, ...]) -> np.ndarray:
     """Camera motions of several sizes in one array, and a few cameras that are held still.
 
     Half of the motions are shakes with everything that `shake_trajectories` draws; the others are
-    swings, nearly straight, as when a camera is turned or carried: in a video's short exposures
+    swings, nearly straight, as when a camera pans or is carried: in a video's short exposures
     they are the commoner ones.
 
     Args:
@@ -160,9 +160,9 @@ def mixed_psfs(n: int, seed: int, sizes: tuple[int, ...]) -> np.ndarray:
     still = np.zeros((n // 4, largest, largest), np.float32)
     still[:, largest // 2, largest // 2] = 1.0
     psfs = [still]
-    kinds = [(size, habit) for size in sizes for habit in ({}, SWING)]
-    for place, (size, habit) in enumerate(kinds):
-        moved = random_psfs(n // 2, seed * len(kinds) + place, size, size * 4 / 3, **habit)
+    kinds = [(size, shake) for size in sizes for shake in ({}, SWING)]
+    for place, (size, shake) in enumerate(kinds):
+        moved = random_psfs(n // 2, seed * len(kinds) + place, size, size * 4 / 3, **shake)
         margin = (largest - size) // 2
         psfs.append(np.pad(moved, ((0, 0), (margin, margin), (margin, margin))))
     return np.concatenate(psfs)
@@ -179,7 +179,7 @@ def to_pixels(light: np.ndarray) -> np.ndarray:
 
 
 def blur(photo: np.ndarray, psf: np.ndarray, linear_light: bool = False) -> np.ndarray:
-    """Convolve a photograph with a point-spread function, mirrored at the border.
+    """Convolve a photograph with a point-spread function; the border is padded by reflection.
 
     Args:
         photo: uint8 (H, W, 3).

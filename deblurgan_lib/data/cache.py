@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CourseError
-from ..files import check_room, explaining, gigabytes, read_json, write_json
+from ..files import check_free_space, explaining, gigabytes, read_json, write_json
 from ..photos import photo_size, read_photo
 from ..progress import progress
-from .pairs import OTHER_SIZE, Pair, find_pairs
+from .pairs import SIZE_MISMATCH, Pair, find_pairs
 
 PIXELS, RECORD = "decoded.raw", "decoded.json"
 FORMAT = 1  # Another number when the layout changes, or what `read_photo` makes of a file.
@@ -64,7 +64,7 @@ def make_cache(folder: Path) -> Path:
             too small. What is decoded stays, and the same call goes on.
     """
     folder = Path(folder)
-    pixels, record, begun = folder / PIXELS, folder / RECORD, folder / f".{PIXELS}.part"
+    pixels, record, partial = folder / PIXELS, folder / RECORD, folder / f".{PIXELS}.part"
     pairs = find_pairs(folder)
     wanted = _record(pairs)
     ends = _ends(wanted)
@@ -72,29 +72,31 @@ def make_cache(folder: Path) -> Path:
     if fits and _size(pixels) == ends[-1]:
         print(f"{pixels} is there and fits its {len(pairs)} pairs.")
         return pixels
-    done = sum(end <= _size(begun) for end in ends) if fits else 0
+    done = sum(end <= _size(partial) for end in ends) if fits else 0
     kept = ends[done - 1] if done else 0
     print(
         f"Decoded, the {len(pairs)} pairs of {folder} take {gigabytes(ends[-1])} of disk"
         + (f"; {gigabytes(kept)} of that are done." if done else ".")
     )
-    check_room(folder, ends[-1] - _size(begun) - _size(pixels), f"The rest of {pixels.name}")
+    check_free_space(
+        folder, ends[-1] - _size(partial) - _size(pixels), f"The rest of {pixels.name}"
+    )
     with explaining(f"{pixels} could not be written"):
         pixels.unlink(missing_ok=True)  # It is stale, and its room is needed.
-        begun.touch()
-        os.truncate(begun, kept)
+        partial.touch()
+        os.truncate(partial, kept)
         if not fits:
             write_json(record, wanted)
-        with open(begun, "ab") as file, progress("decoding", len(pairs), done, " pairs") as bar:
+        with open(partial, "ab") as file, progress("decoding", len(pairs), done, " pairs") as bar:
             for pair, end in zip(pairs[done:], ends[done:]):
                 for path in pair:
                     file.write(read_photo(path).tobytes())
                 if file.tell() != end:
-                    raise CourseError(f"{pair.sharp} or its partner {OTHER_SIZE}")
+                    raise CourseError(f"{pair.sharp} or its partner {SIZE_MISMATCH}")
                 bar.update()
             file.flush()
             os.fsync(file.fileno())
-        os.replace(begun, pixels)
+        os.replace(partial, pixels)
     return pixels
 
 

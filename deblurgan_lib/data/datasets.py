@@ -1,4 +1,4 @@
-"""A data set by its name or its path."""
+"""Finding a data set by its name or its path."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from . import gopro, sample
 
 
 def find_data(data: str) -> Path:
-    """A data set from its name or its path.
+    """The folder of a data set, from its name or its path.
 
-    `"sample"` is made if it is not there yet; `"gopro"` is then downloaded, which takes about 16 GB
-    of disk and is said first, see `gopro.make_gopro`. Its archive is kept in `storage`, its frames
-    are unpacked beside the library: reading thousands of files from Drive would take too long.
+    `"sample"` is made and `"gopro"` is downloaded if missing. GOPRO takes about 16 GB of disk,
+    which is printed first, see `gopro.make_gopro`. Its archive is kept in `storage`; its
+    frames are extracted beside the library, because reading thousands of files from Drive is slow.
 
     Raises:
         CourseError: there is no such folder, or GOPRO could not be downloaded.

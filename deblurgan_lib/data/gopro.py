@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CourseError
-from ..files import check_room, explaining, gigabytes, read_json, replacing, write_json
+from ..files import check_free_space, explaining, gigabytes, read_json, replacing, write_json
 from ..photos import list_photos, read_photo, write_photo
 from ..progress import progress
 from .blur import average_frames
@@ -122,9 +122,9 @@ def download(
         rest = whole - max(arrived(archive, source) for source in sources)
         frames = about["approximate_extracted_bytes"]
         if extract_to:
-            check_room(extract_to, frames, f"What is extracted from {archive.name}")
+            check_free_space(extract_to, frames, f"What is extracted from {archive.name}")
             frames = 0
-        check_room(folder, max(rest, 0) + frames, f"{archive.name}, to be extracted,")
+        check_free_space(folder, max(rest, 0) + frames, f"{archive.name}, to be extracted,")
         fetch(sources, archive, sha256, size, whole)
     folder.mkdir(parents=True, exist_ok=True)
     verified.write_text(_state(archive, sha256), encoding="utf-8")
@@ -204,7 +204,7 @@ def extract(archive: Path, folder: Path, blur: str = "blur") -> Path:
             folders = _frames(archive, opened.infolist(), blur)
             todo = {k: infos for k, infos in folders.items() if not _holds(folder / k, infos)}
             size = sum(info.file_size for infos in todo.values() for info in infos)
-            check_room(folder, size, f"What is extracted from {archive.name}")
+            check_free_space(folder, size, f"What is extracted from {archive.name}")
             with progress(f"extracting {archive.name}", size) as bar:
                 for place, infos in todo.items():
                     target = folder / place

@@ -10,7 +10,9 @@ from typing import NamedTuple
 from ..errors import CourseError
 from ..photos import list_photos, photo_size
 
-OTHER_SIZE = "has another size than its header said; save it again, or start again if it changed."
+SIZE_MISMATCH = (
+    "has another size than its header said; save it again, or start again if it changed."
+)
 
 
 class Pair(NamedTuple):

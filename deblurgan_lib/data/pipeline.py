@@ -16,21 +16,21 @@ from ..errors import CourseError
 from ..photos import photo_size, read_photo, to_float
 from . import blur
 from .cache import open_cache
-from .pairs import OTHER_SIZE, Pair
+from .pairs import SIZE_MISMATCH, Pair
 from .sample import PSF
 
 # Decoding a photograph costs more than a crop is worth; each decoded one gives this many crops,
 # which go into that many different batches.
 CROPS_PER_PHOTO = 8
 FRESH_PSFS = 512
-# A PNG with other chunks may be turned, transparent or animated.
+# A PNG with other chunks may be rotated, transparent or animated.
 PLAIN_CHUNKS = {
     b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"tIME"
 }  # fmt: skip
 
 
 def _is_plain_png(file: bytes) -> bool:
-    """Whether it is whole, 8-bit RGB, and nothing else: all decoders agree on such a PNG."""
+    """Whether a file is a complete 8-bit RGB PNG and nothing more; all decoders agree on those."""
     if file[:8] != b"\x89PNG\r\n\x1a\n" or file[24:26] != b"\x08\x02":
         return False
     at = 8
@@ -49,12 +49,12 @@ def _decode(path: Path) -> np.ndarray:
         if _is_plain_png(file):
             return tf.io.decode_png(file).numpy()
     except (OSError, tf.errors.OpError):
-        pass  # Pillow finds a sentence for it.
+        pass  # Pillow's error is explained by `read_photo`.
     return read_photo(path)
 
 
 def _window(photo: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
-    """A window that may reach out of the photograph, which is mirrored at its border."""
+    """A window that may reach beyond the photograph, which is padded by reflection."""
     inside = photo[max(top, 0) : top + size, max(left, 0) : left + size]
     if inside.shape[:2] == (size, size):
         return inside
@@ -108,7 +108,7 @@ def training_batches(
 
     Returns:
         A dataset of (blurred, sharp), both float32 (batch / workers, crop, crop, 3) in [-1, 1]. A
-        crop and its partner are cropped, mirrored and turned alike.
+        crop and its partner are cropped, flipped and rotated alike.
 
     Raises:
         CourseError: a photo is smaller than a crop, or the workers cannot share a batch equally.
@@ -127,7 +127,7 @@ def training_batches(
                 f"{crop}x{crop}; take it out, or train with a smaller crop."
             )
         sizes.append((height, width))
-    rooms = tf.constant(sizes) - crop + 1  # The places where a crop can begin.
+    origins = tf.constant(sizes) - crop + 1  # How many rows and columns a crop can begin in.
     cached = open_cache(pairs)
     if not fresh_blur:
         psfs = np.ones((1, 1, 1), np.float32)
@@ -147,12 +147,12 @@ def training_batches(
             key = tf.stack([seed * 16 + purpose, number])
             return tf.random.stateless_uniform((CROPS_PER_PHOTO,), key, low, high, tf.int32)
 
-        top, left = random(0, 0, rooms[place][0]), random(1, 0, rooms[place][1])
-        mirrored, turns = random(2, 0, 2), random(3, 0, 4)
+        top, left = random(0, 0, origins[place][0]), random(1, 0, origins[place][1])
+        flipped, rotations = random(2, 0, 2), random(3, 0, 4)
         is_fresh = tf.cast(random(4, 0, 1000) < round(1000 * fresh_blur), tf.int32)
         kernel = random(5, 0, len(psfs))
         place = tf.fill((CROPS_PER_PHOTO,), tf.cast(place, tf.int32))
-        return tf.stack([place, top, left, mirrored, turns, kernel, is_fresh], axis=1)
+        return tf.stack([place, top, left, flipped, rotations, kernel, is_fresh], axis=1)
 
     def windows(plans):
         """Their pixels with a margin, uint8 (crops, 2, window, window, 3); in NumPy."""
@@ -160,12 +160,12 @@ def training_batches(
         for place in set(plans[:, 0].tolist()):
             photos[place] = cached[place] if cached else [_decode(path) for path in pairs[place]]
             if any(photo.shape[:2] != sizes[place] for photo in photos[place]):
-                raise CourseError(f"{pairs[place].sharp} or its partner {OTHER_SIZE}")
+                raise CourseError(f"{pairs[place].sharp} or its partner {SIZE_MISMATCH}")
         out = np.empty((len(plans), 2, window, window, 3), np.uint8)
-        for i, (place, top, left, mirrored, turns) in enumerate(plans[:, :5].tolist()):
+        for i, (place, top, left, flipped, rotations) in enumerate(plans[:, :5].tolist()):
             for side, photo in enumerate(photos[place]):
                 x = _window(photo, top - margin, left - margin, window)
-                out[i, side] = np.rot90(x[:, ::-1] if mirrored else x, turns)
+                out[i, side] = np.rot90(x[:, ::-1] if flipped else x, rotations)
         return out
 
     def read(plans):
@@ -178,9 +178,10 @@ def training_batches(
         sharp = pixels[:, 1]
         if fresh_blur:
             fresh = tf.where(shakes[:, 1] == 1)
-            again = tf.cast(tf.gather(sharp, fresh[:, 0]), tf.float32)
-            again = tf.round(_blur_batch(again, tf.gather(psfs, tf.gather_nd(shakes[:, 0], fresh))))
-            blurred = tf.tensor_scatter_nd_update(blurred, fresh, again)
+            reblurred = tf.cast(tf.gather(sharp, fresh[:, 0]), tf.float32)
+            kernels = tf.gather(psfs, tf.gather_nd(shakes[:, 0], fresh))
+            reblurred = tf.round(_blur_batch(reblurred, kernels))
+            blurred = tf.tensor_scatter_nd_update(blurred, fresh, reblurred)
         return to_float(blurred), to_float(sharp[:, inner, inner])
 
     def by_step(*draws):
@@ -190,7 +191,7 @@ def training_batches(
     first_draw = start_step // CROPS_PER_PHOTO * share
     parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
     draws = tf.data.Dataset.counter(first_draw).map(plan)
-    # A photograph that was decoded gives all its crops at once; a decoded one waits on disk.
+    # A decoded photograph gives all its crops at once; the cache is read crop by crop.
     if not cached:
         draws = draws.map(read, **parallel)
     steps = draws.batch(share, drop_remainder=True).map(by_step).unbatch()

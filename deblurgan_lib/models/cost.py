@@ -1,4 +1,4 @@
-"""What a network and a training step cost, counted from the layers."""
+"""The arithmetic of a network and of a training step, counted from the layers."""
 
 import math
 
@@ -6,9 +6,9 @@ import keras
 
 
 def multiply_adds(network: keras.Model, size: int) -> dict[str, int]:
-    """Of each convolution and dense layer, by name, for one picture of size x size pixels.
+    """Multiply-adds of each convolution and dense layer, by name, for one size x size picture.
 
-    All else (norms, activations, borders, sums) counts as nothing.
+    Norms, activations, padding and sums are not counted.
     """
     inner = [layer for layer in network.layers if hasattr(layer, "kernel")]
     outputs = keras.Model(network.input, [layer.output for layer in inner])
@@ -17,20 +17,20 @@ def multiply_adds(network: keras.Model, size: int) -> dict[str, int]:
     for layer, shape in zip(inner, shapes, strict=True):
         places = math.prod(shape[1:-1])
         if isinstance(layer, keras.layers.Conv2DTranspose):
-            places //= math.prod(layer.strides)  # It multiplies at the places of its input.
+            places //= math.prod(layer.strides)  # It multiplies at each position of its input.
         counts[layer.name] = places * math.prod(layer.kernel.shape)
     return counts
 
 
 def step_operations(gan, crop: int, batch: int) -> dict[str, int]:
-    """Of one full training step of a compiled `DeblurGAN`, by part.
+    """Operations of one full training step of a compiled `DeblurGAN`, by part.
 
-    A multiplication and an addition are two operations. A backward pass costs as much as one
-    forward for each of the inputs and the weights. The gradient penalty: forward, back to the
-    picture, and that whole chain back again, to the weights and to what lies before: 1 + 1 + 4.
+    A multiplication and an addition are two operations. A backward pass costs one forward pass for
+    the gradient of the inputs and one for that of the weights. The gradient penalty takes a forward
+    pass, a backward pass to the picture, and the backward pass through both: 1 + 1 + 4.
 
     Args:
-        gan: what is trained; its generator, critic, perceptual network and settings are read.
+        gan: its generator, critic, perceptual network and settings are read.
         crop: height and width of a training crop, pixels.
         batch: crops in a step.
     """

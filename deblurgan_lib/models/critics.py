@@ -1,9 +1,9 @@
-"""The two critics: a picture in, a judgement out."""
+"""The two critics: from a picture to a score, or a map of scores."""
 
 import keras
 from keras import layers
 
-from .layers import NORMS, BatchNormalization, check_choice, normalised, weights
+from .layers import NORMS, BatchNormalization, check_choice, initial_weights, normalised
 
 
 def patch_critic(width=64, strided=3, norm="instance"):
@@ -26,9 +26,11 @@ def patch_critic(width=64, strided=3, norm="instance"):
     for layer in range(strided + 1):
         stride = 2 if layer < strided else 1
         norm_here = "none" if layer == 0 else norm
-        x = layers.Conv2D(width * min(2**layer, 8), 4, stride, "same", **weights(norm_here))(x)
+        x = layers.Conv2D(
+            width * min(2**layer, 8), 4, stride, "same", **initial_weights(norm_here)
+        )(x)
         x = layers.LeakyReLU(0.2)(normalised(x, norm_here))
-    # Differences of scores are all that counts, so a bias on the score could not learn anything.
+    # Only differences of scores enter the losses, so a bias would have a gradient of 0.
     score = layers.Conv2D(1, 4, padding="same", use_bias=False, dtype="float32", name="score")(x)
     return keras.Model(picture, score, name="patch_critic")
 
@@ -36,7 +38,7 @@ def patch_critic(width=64, strided=3, norm="instance"):
 def tutorial_critic(size, width=64):
     """The article's critic, with its two faults: one number for the whole picture, and a sigmoid.
 
-    The dense layer binds it to one picture size, and the sigmoid keeps its score in [0, 1], so as
+    The dense layer restricts it to one picture size. The sigmoid keeps its score in [0, 1], so as
     a Wasserstein critic it saturates (lesson 04).
 
     Args:

@@ -1,4 +1,4 @@
-"""The VGGs: pictures as trained networks see them, for the perceptual loss and distance."""
+"""VGG features, for the perceptual loss and the perceptual distance."""
 
 import keras
 from keras import ops
@@ -9,7 +9,7 @@ FEATURES = ("vgg16-imagenet", "vgg19-imagenet", "vgg16-hed", "vgg16-random")
 
 
 def vgg_input(photo):
-    """What VGG was trained on: [-1, 1] RGB to BGR, 0 to 255, ImageNet's mean subtracted."""
+    """RGB in [-1, 1] to the input VGG was trained on: BGR in [0, 255] minus ImageNet's mean."""
     mean = ops.convert_to_tensor([103.939, 116.779, 123.68])
     return (ops.flip(photo, axis=-1) + 1.0) * 127.5 - mean
 

@@ -1,4 +1,4 @@
-"""The generators: a blurred picture in, a sharp one of the same size out.
+"""The generators: from a blurred picture to a restored one of the same size.
 
 All take float32 (B, H, W, 3) in [-1, 1] of any height and width: the picture is padded by
 reflection to what the strides need and cropped back at the end.
@@ -16,8 +16,8 @@ from .layers import (
     ReflectionPadding2D,
     SpaceToDepth,
     check_choice,
+    initial_weights,
     normalised,
-    weights,
 )
 
 UPSAMPLINGS = ("transposed", "resize")
@@ -25,16 +25,16 @@ STEMS = ("conv", "space_to_depth")
 
 
 def _activated(x, norm):
-    """ReLU; without a norm a leaky one, because then nothing brings a dead channel back."""
+    """ReLU; without a norm a leaky one, because nothing else would revive a dead channel."""
     x = normalised(x, norm)
     return layers.LeakyReLU(0.2)(x) if norm == "none" else layers.Activation("relu")(x)
 
 
 def _bare_conv(x, filters, size, strides=1, reflect=True, **options):
-    """Convolution that keeps height and width but for its strides.
+    """Convolution that keeps height and width except for its strides.
 
-    Reflecting the border copies the whole tensor, zeros there cost nothing: a third of the time
-    of a step, where tensors have few channels.
+    Reflection padding copies the whole tensor, zero padding costs nothing. Where tensors have few
+    channels, that copy took a third of a step's time.
     """
     if not reflect:
         return layers.Conv2D(filters, size, strides, padding="same", **options)(x)
@@ -43,7 +43,7 @@ def _bare_conv(x, filters, size, strides=1, reflect=True, **options):
 
 def _conv(x, filters, size, norm, strides=1, reflect=True):
     """Convolution, normalisation, activation."""
-    return _activated(_bare_conv(x, filters, size, strides, reflect, **weights(norm)), norm)
+    return _activated(_bare_conv(x, filters, size, strides, reflect, **initial_weights(norm)), norm)
 
 
 def _res_block(x, norm, dropout, reflect=True):
@@ -51,21 +51,21 @@ def _res_block(x, norm, dropout, reflect=True):
     y = _conv(x, filters, 3, norm, reflect=reflect)
     if dropout:
         y = layers.Dropout(dropout)(y)
-    # A block begins close to the identity; without a norm, each would else double the variance.
-    y = _bare_conv(y, filters, 3, reflect=reflect, **weights(norm, scale=0.1))
+    # A block starts close to the identity; otherwise each would double the variance.
+    y = _bare_conv(y, filters, 3, reflect=reflect, **initial_weights(norm, scale=0.1))
     return layers.Add()([x, normalised(y, norm)])
 
 
 def _upsample(x, filters, norm, upsampling):
     if upsampling == "resize":
         return _conv(layers.UpSampling2D(2, interpolation="nearest")(x), filters, 3, norm)
-    x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", **weights(norm))(x)
+    x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", **initial_weights(norm))(x)
     return _activated(x, norm)
 
 
 def _output_start(norm, skip):
-    # With the plain residual, zero weights make the untrained network return its input.
-    return "zeros" if skip == "residual" else weights(norm)["kernel_initializer"]
+    # With the plain residual, zero weights make the untrained network the identity.
+    return "zeros" if skip == "residual" else initial_weights(norm)["kernel_initializer"]
 
 
 def _output(x, blurred, size, norm, skip):
@@ -75,7 +75,7 @@ def _output(x, blurred, size, norm, skip):
 
 
 def _depth_to_space_output(x, blurred, norm, skip):
-    """As `_output`, from a quarter of height and width."""
+    """As `_output`, from a quarter of height and width, by depth-to-space."""
     even = CheckerboardFree(4)
     x = _bare_conv(
         x,
@@ -168,13 +168,12 @@ def unet_generator(
 
 
 def space_to_depth_unet_generator(width=16, blocks=8, norm="none", skip="residual", dropout=0.0):
-    """A U-Net that begins with space-to-depth: the generator for few cores.
+    """A U-Net between space-to-depth and depth-to-space: the generator for few cores.
 
-    4x4 pixels are moved into channels. Three levels work at a quarter, an eighth and a sixteenth
-    of height and width, with 3, 6 and 9 times `width` channels, so that most of the weights stand
-    where there are few pixels and where a long blur is short. At the end a convolution computes
-    all 4x4 pixels of a square at once (Shi et al. 2016), without a checkerboard: see
-    `CheckerboardFree`.
+    Squares of 4x4 pixels become channels. Three levels work at a quarter, an eighth and a sixteenth
+    of height and width, with 3, 6 and 9 times `width` channels, so that most weights are applied
+    at few positions, and a long blur spans few of them. At the end a convolution computes all 4x4
+    pixels of a square at once (Shi et al. 2016), without a checkerboard: see `CheckerboardFree`.
 
     Args:
         width: a third of the channels of the finest level.
@@ -199,7 +198,7 @@ def space_to_depth_unet_generator(width=16, blocks=8, norm="none", skip="residua
         for _ in range(blocks):
             x = _res_block(x, norm, dropout, reflect=False)
     for filters in reversed(channels[:-1]):
-        x = layers.Conv2D(filters, 1, **weights(norm))(x)
+        x = layers.Conv2D(filters, 1, **initial_weights(norm))(x)
         x = layers.UpSampling2D(2, interpolation="nearest")(normalised(x, norm))
         x = layers.Add()([x, finer.pop()])
         for _ in range(blocks):

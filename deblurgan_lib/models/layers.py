@@ -1,4 +1,4 @@
-"""Layers that Keras does not have and the two networks need, and how all layers start.
+"""Layers that Keras lacks and our networks need, and the initial weights of convolutions.
 
 Every layer is registered under the package name `deblurgan`, so a saved model loads again in
 Keras' safe mode once `deblurgan_lib` is imported. Only `BatchNormalization` has weights.
@@ -14,13 +14,13 @@ NORMS = ("batch", "instance", "none")
 
 
 def check_choice(name, value, known):
-    """Raise a ValueError that names the argument, what it was, and what it may be."""
+    """Raise a ValueError that names the argument, its value, and the known values."""
     if value not in known:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(known)}.")
 
 
 def normalised(x, norm):
-    """`x` after one of `NORMS`."""
+    """`x` normalised by one of `NORMS`."""
     if norm == "batch":
         return BatchNormalization()(x)
     if norm == "instance":
@@ -28,12 +28,12 @@ def normalised(x, norm):
     return x
 
 
-def weights(norm, scale=2.0):
-    """How a convolution that is followed by this norm starts, as arguments of `Conv2D`.
+def initial_weights(norm, scale=2.0):
+    """Initializer and bias of a convolution that is followed by `norm`, as arguments of `Conv2D`.
 
-    A norm sets the scale of its input, so the article's and the paper's N(0, 0.02) does, and
-    subtracts the mean, so a bias before it could do nothing. Without a norm the variance has to
-    survive on its own (He et al. 2015: `scale` 2).
+    A norm rescales its input, so N(0, 0.02) as in the article and the paper is enough; and it
+    subtracts the mean, so a bias before it would have no effect. Without a norm the initializer
+    has to preserve the variance (He et al. 2015: `scale` 2).
     """
     if norm == "none":
         start = keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal")
@@ -69,11 +69,12 @@ class BatchNormalization(layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class InstanceNormalization(layers.Layer):
-    """Bring each channel of each picture to mean 0 and variance 1, like the paper without weights.
+    """Normalise each channel of each picture to mean 0 and variance 1; no weights, as in the paper.
 
-    That is batch normalisation of one picture with B * C channels, so it can be fused as well. And
-    the gradient penalty differentiates twice: the second derivative of `tf.nn.moments`, and so that
-    of Keras' GroupNormalization, is wrong, for it takes the mean in the variance as a constant.
+    It is computed as batch normalisation of one picture with B * C channels, so that it can be
+    fused. The gradient penalty differentiates twice, and the second derivative of `tf.nn.moments`,
+    on which Keras' GroupNormalization rests, is wrong: it treats the mean inside the variance as a
+    constant.
     Shape: (B, H, W, C) -> the same.
     """
 
@@ -132,7 +133,7 @@ class ReflectionPadding2D(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class PadToMultiple(layers.Layer):
-    """Grow a picture by reflection, below and to the right, until its strides divide it.
+    """Pad a picture by reflection, below and to the right, to a size that the strides divide.
 
     Args:
         multiple: height and width of the result are multiples of this many pixels.
@@ -225,15 +226,15 @@ class DepthToSpace(layers.Layer):
         return {**super().get_config(), "block": self.block}
 
 
-# Files of weights know it by its first name.
+# The name under which stored generators refer to it.
 @keras.saving.register_keras_serializable(package="deblurgan", name="EvenUnfolding")
 class CheckerboardFree(keras.constraints.Constraint):
     """Keep a convolution before `DepthToSpace` from drawing a checkerboard.
 
-    The pixels of one square come from different output channels. Where the picture is
-    flat they must be equal, or a pattern of the square's size lies over everything (Sugawara et
-    al. 2018 ask the same of other layers). So the taps of each kernel must have the same sum for
-    all pixels of a square, and the biases must be equal: what differs is taken away.
+    The pixels of one square come from different output channels. Where the picture is flat they
+    must be equal, or a pattern with the square's period covers the picture (Sugawara et al. 2018
+    ask the same of other layers). So the taps of each kernel must have the same sum for all pixels
+    of a square, and the biases must be equal; the constraint subtracts the differences.
 
     Args:
         block: height and width of a square, as in `DepthToSpace`.
@@ -255,7 +256,7 @@ class CheckerboardFree(keras.constraints.Constraint):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class GlobalSkip(layers.Layer):
-    """Join what the generator computed with the blurred picture it was given.
+    """Combine the generator's output with its blurred input.
 
     Called with `[computed, blurred]`; where `computed` is larger (`PadToMultiple`) it is cropped.
 

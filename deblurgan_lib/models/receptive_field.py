@@ -1,4 +1,4 @@
-"""Which pixels of its input a network can look at for one pixel of its output."""
+"""The receptive field: which input pixels can influence one output pixel."""
 
 import math
 from typing import NamedTuple
@@ -34,10 +34,10 @@ class ReceptiveField(NamedTuple):
 
 
 def receptive_field(network: keras.Model) -> ReceptiveField:
-    """What follows from the layers' kernels and strides, which must be square.
+    """The receptive field, computed from kernels and strides, which must be square.
 
-    Where the places of a layer differ in how far they look, the farthest counts. What a layer that
-    is not known here looks at is the whole picture.
+    Where the positions of a layer differ in how far they see, the largest reach counts. A layer
+    that is not known here is taken to see the whole picture.
     """
     spans = {}  # From a tensor to its step, and the first and the last pixel seen from its place 0.
     for layer in network.layers:

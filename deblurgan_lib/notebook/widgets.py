@@ -17,7 +17,7 @@ import PIL.Image
 from .. import figures
 from ..data.pairs import Pair
 from ..errors import CourseError
-from ..evaluation import decibels, psnr, psnr_of_doing_nothing
+from ..evaluation import decibels, psnr, psnr_of_input
 from ..photos import FORMATS, read_photo, suffix_of_result
 from ..restoration import restore, restore_file
 from ..training.run import Run
@@ -38,7 +38,7 @@ class LiveTraining(keras.callbacks.Callback):
     def __init__(self, run_folder: Path, pairs: list[Pair]):
         super().__init__()
         self.run = Run(Path(run_folder))
-        self.doing_nothing = psnr_of_doing_nothing(pairs)
+        self.psnr_blurred = psnr_of_input(pairs)
         pair = pairs[0]
         self.blurred, self.sharp = read_photo(pair.blurred), read_photo(pair.sharp)
         self.restored = self.blurred
@@ -65,7 +65,7 @@ class LiveTraining(keras.callbacks.Callback):
             (decibels(before), f"after epoch {newest['epoch'] + 1}: {decibels(after)}"),
         )
         minutes = (time.monotonic() - self.begin) / 60
-        curves = figures.training_curves(rows, self.doing_nothing)
+        curves = figures.training_curves(rows, self.psnr_blurred)
         curves.suptitle(f"epoch {newest['epoch'] + 1}, {minutes:.1f} minutes")
         alt_curves = "Validation PSNR, pixel loss and critic losses by epoch."
         alt_photo = "A validation photograph blurred, restored and sharp, with an enlarged detail."

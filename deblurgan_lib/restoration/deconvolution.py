@@ -1,4 +1,4 @@
-"""The classical ways to restore: one sharpens any photograph, two have to be told the blur."""
+"""Classical methods: the unsharp mask, and two deconvolutions that need the kernel."""
 
 import numpy as np
 from skimage import filters, restoration
@@ -19,28 +19,28 @@ def unsharp_mask(photo: np.ndarray, radius: float = 2.0, amount: float = 0.3) ->
 
 
 def wiener(photo: np.ndarray, psf: np.ndarray, balance: float = 2e-3) -> np.ndarray:
-    """Undo a known blur frequency by frequency, less where it left little (Wiener 1949).
+    """Deconvolve with a known kernel by Wiener's filter (Wiener 1949).
 
     Each frequency is multiplied with conj(H) / (|H|^2 + balance), where H is the kernel's.
 
     Args:
         photo: uint8 (H, W, 3).
         psf: the blur, (size, size) with an odd size and sum 1.
-        balance: power of the noise as a share of the photograph's; too little of it turns noise
-            and a wrong kernel into stripes. The default did well on the sample set's training
+        balance: noise power relative to that of the photograph; too small a value turns noise and
+            errors of the kernel into stripes. The default did well on the sample set's training
             photographs, where rounding is the only noise.
 
     Returns:
         uint8 (H, W, 3).
     """
-    plain = np.zeros_like(psf)  # Without it, the library weighs the balance with a Laplacian.
-    plain[len(psf) // 2, len(psf) // 2] = 1
-    options = {"reg": plain, "clip": False}
+    identity = np.zeros_like(psf)  # Else the library weighs the balance with a Laplacian.
+    identity[len(psf) // 2, len(psf) // 2] = 1
+    options = {"reg": identity, "clip": False}
     return _deconvolved(photo, psf, lambda x: restoration.wiener(x, psf, balance, **options))
 
 
 def richardson_lucy(photo: np.ndarray, psf: np.ndarray, iterations: int = 30) -> np.ndarray:
-    """Undo a known blur step by step, staying positive (Richardson 1972, Lucy 1974).
+    """Deconvolve with a known kernel iteratively, staying positive (Richardson 1972, Lucy 1974).
 
     Args:
         photo: uint8 (H, W, 3).
@@ -53,10 +53,10 @@ def richardson_lucy(photo: np.ndarray, psf: np.ndarray, iterations: int = 30) ->
     return _deconvolved(photo, psf, lambda x: restoration.richardson_lucy(x, psf, iterations))
 
 
-def _deconvolved(photo, psf, undo):
-    # Both methods take the picture to be periodic. A mirrored margin keeps what that does to the
-    # border out of the photograph.
+def _deconvolved(photo, psf, deconvolve):
+    # Both methods treat the picture as periodic. A margin of symmetric padding keeps the resulting
+    # artefacts out of the photograph.
     margin = 3 * psf.shape[0]
     padded = np.pad(photo / 255.0, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
-    channels = [undo(padded[..., c])[margin:-margin, margin:-margin] for c in range(3)]
+    channels = [deconvolve(padded[..., c])[margin:-margin, margin:-margin] for c in range(3)]
     return quantize(np.stack(channels, axis=-1))

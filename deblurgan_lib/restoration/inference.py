@@ -1,4 +1,4 @@
-"""A generator and a photo of any size in, the restored photo out."""
+"""Restoring photographs of any size with a generator."""
 
 import itertools
 import math
@@ -28,11 +28,11 @@ TILE = 1024
 
 
 def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
-    """Restore a photograph; a large one in tiles, in so much memory as one of them needs.
+    """Restore a photograph; a large one tile by tile, so that memory is bounded.
 
-    Tiles overlap by as far as the generator looks, so that each pixel is computed from the same
-    pixels as it would be in one piece. Only a generator with instance norms looks at the whole
-    photograph: for one in tiles, the means and variances of a sample of it are used in all of them.
+    Tiles overlap by the receptive field, so that each pixel is computed from the same pixels as it
+    would be in one piece. Only a generator with instance norms sees the whole photograph: there,
+    the means and variances of a sample of the photograph are used in all tiles.
 
     Args:
         generator: see `load`.
@@ -73,10 +73,10 @@ def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.n
 
 
 def self_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
-    """The mean of eight restorations: of the photograph turned and mirrored in all eight ways.
+    """The mean of eight restorations: of the photograph under all eight rotations and flips.
 
-    Where the generator knows what was there, the eight agree; where it guesses, their mean has a
-    smaller squared error than they have on average (Timofte et al. 2016, "Seven ways to improve
+    Where the generator is certain, the eight agree; where it is not, their mean has a smaller
+    squared error than they have on average (Timofte et al. 2016, "Seven ways to improve
     example-based single image super resolution", section 3.5).
 
     Args:
@@ -89,29 +89,29 @@ def self_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -
     total = np.zeros(photo.shape, np.uint16)
     views = list(itertools.product(range(4), (1, -1)))
     with progress("restoring", len(views), unit=" views", hidden=not bar) as shown:
-        for turns, mirror in views:
-            view = np.ascontiguousarray(np.rot90(photo, turns)[:, ::mirror])
+        for rotations, flip in views:
+            view = np.ascontiguousarray(np.rot90(photo, rotations)[:, ::flip])
             restored = restore(generator, view, bar=False)
-            total += np.rot90(restored[:, ::mirror], -turns)
+            total += np.rot90(restored[:, ::flip], -rotations)
             shown.update()
     return ((total + len(views) // 2) // len(views)).astype(np.uint8)
 
 
 def deblur(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
-    """Restore a photograph; where one motion of the camera explains it, undo that: see `motion`.
+    """Restore a photograph; deconvolve it where one camera motion explains it, see `motion`.
 
     Args:
         generator, photo, bar: see `restore`.
 
     Returns:
-        uint8 (H, W, 3): the generator's guess, corrected by the motion that it led to; the guess
-        itself where things moved by themselves, or nothing did.
+        uint8 (H, W, 3): the generator's estimate, corrected by the motion found with its help; the
+        estimate itself where no single motion explains the photograph.
     """
     return motion.correct(photo, restore(generator, photo, bar), bar)
 
 
 def deblur_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
-    """As `deblur`, with `self_ensemble` for a guess."""
+    """As `deblur`, with `self_ensemble` as the estimate."""
     return motion.correct(photo, self_ensemble(generator, photo, bar), bar)
 
 
@@ -153,7 +153,7 @@ def _restore_whole(generator: keras.Model, photo: np.ndarray) -> np.ndarray:
 
 
 class _Tile(NamedTuple):
-    """Along one axis: where it starts, and from where to where it is as good as the whole."""
+    """A tile along one axis: its start, and the range that equals the result in one piece."""
 
     start: int
     first: int
@@ -161,7 +161,7 @@ class _Tile(NamedTuple):
 
 
 def _tiles(size: int, field: ReceptiveField) -> tuple[int, list[_Tile]]:
-    """The length of all tiles, and the tiles, that cover so many pixels along one axis."""
+    """The common length of the tiles that cover `size` pixels along one axis, and the tiles."""
     grid = int(field.coarsest)
     before, after = (-(-int(reach) // grid) * grid for reach in (field.before, field.after))
     overlap = before + after

@@ -33,12 +33,12 @@ class StopWhenNotFinite(keras.callbacks.Callback):
             raise diverged(self.run, ", ".join(broken))
 
 
-def diverged(run: Run, what: str) -> CourseError:
+def diverged(run: Run, quantity: str) -> CourseError:
     """The error for a run whose losses or weights are no numbers any more."""
     kept = run.checkpoints[-1].name if run.checkpoints else "none yet"
     return CourseError(
-        f"Training diverged: {what} became infinite or not a number. The last good checkpoint is "
-        f"{kept}; train under another name with a smaller learning rate."
+        f"Training diverged: {quantity} became infinite or not a number. The last good checkpoint "
+        f"is {kept}; train under another name with a smaller learning rate."
     )
 
 
@@ -115,7 +115,7 @@ class SaveCheckpoint(keras.callbacks.Callback):
             # HDF5 jumps about in the file that it writes, which a folder on the network (Colab's
             # Drive) is not made for; that one gets a copy.
             with tempfile.TemporaryDirectory(prefix="deblurgan-") as local:
-                self._check_room(local)
+                self._check_free_space(local)
                 written = Path(local) / "saving.weights.h5"
                 self.model.save_weights(written)
                 name = f"step-{steps:08d}-{checksum(written)}.weights.h5"
@@ -128,7 +128,7 @@ class SaveCheckpoint(keras.callbacks.Callback):
                 raise
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
 
-    def _check_room(self, folder: str) -> None:
+    def _check_free_space(self, folder: str) -> None:
         # The HDF5 library may end the whole process when the disk fills while it closes a file.
         optimizers = self.model.optimizer, self.model.critic_optimizer
         variables = [*self.model.variables, *(v for o in optimizers for v in o.variables)]

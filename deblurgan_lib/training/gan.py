@@ -48,12 +48,12 @@ class DeblurGAN(keras.Model):
         gradient_penalty=10.0,
         fakes_from_inference=False,
     ):
-        """Set what the next steps train for; weights, optimiser states and all else stay.
+        """Set the loss terms of the next steps; weights and optimiser states stay.
 
         Args:
             optimizer, critic_optimizer: of the generator and of the critic.
             pixel, perceptual, adversarial: weights of the generator's terms. A term of weight 0
-                is not computed; with `adversarial=0` the critic rests.
+                is not computed; with `adversarial=0` the critic is not trained.
             critic_steps: critic updates before each generator update, on the same batch.
             gradient_penalty: its weight in the critic's loss, 0 for none.
             fakes_from_inference: see `recipes.Recipe`.
@@ -86,7 +86,7 @@ class DeblurGAN(keras.Model):
         optimizer.apply([g / devices.num_replicas_in_sync for g in gradients], weights)
 
     def interpolation(self, count):
-        """Where between real and fake the penalty is taken: (count, 1, 1, 1), uniform in [0, 1].
+        """Interpolation factors for the gradient penalty: (count, 1, 1, 1), uniform in [0, 1].
 
         Drawn from the step number, so that a resumed run draws as an unbroken one does; and for
         the whole batch, of which each device has its part.

@@ -202,7 +202,7 @@ def _take_weights(generator: keras.Model, path: Path) -> None:
     weights = restoration.load(path).get_weights()
     if [w.shape for w in weights] != [w.shape for w in generator.get_weights()]:
         raise CourseError(
-            f"{path} holds a generator of other profile than this run's; "
+            f"{path} holds a generator of other sizes than this run's; "
             "choose the recipe and the profile that it was trained with."
         )
     generator.set_weights(weights)
@@ -312,7 +312,7 @@ def _compiled_train_step(strategy, gan: DeblurGAN):
 
 
 def _compiled_test_step(strategy, gan: DeblurGAN, photos):
-    """`gan`'s test as one graph for photographs of all profile and for all terms."""
+    """`gan`'s test as one graph for photographs of all sizes and all terms."""
 
     @tf.function(input_signature=[photos], autograph=False)
     def test_step(pair):

@@ -1,4 +1,4 @@
-"""What the networks are trained for: pixels, features, and the critic's opinion.
+"""The loss terms: pixel, perceptual, Wasserstein, and the gradient penalty.
 
 All losses are float32 scalars, means over everything they see, and smaller is better.
 """
@@ -24,14 +24,15 @@ def critic_loss(real_score, fake_score):
 
 
 def adversarial_loss(fake_score):
-    """The generator's part of the game: -mean D(fake), small where the critic scores high."""
+    """The generator's adversarial loss: -mean D(fake), small where the critic scores high."""
     return -ops.mean(fake_score)
 
 
 def gradient_penalty(critic, real, fake, alpha):
-    """How far the critic's gradient norm is from 1 between real and fake.
+    """The gradient penalty of WGAN-GP (Gulrajani et al. 2017, equation 3).
 
-    Gulrajani et al. 2017, equation 3.
+    The mean squared deviation from 1 of the critic's gradient norm, at points between real and
+    fake pictures.
 
     The critic's score of a picture is the mean of its map. The square root gets a tiny constant,
     because its own gradient is infinite at a norm of 0.

@@ -16,8 +16,8 @@ class Profile:
 
     Args:
         width: generator channels at full resolution; a ResNet's blocks have four times as many, the
-            levels of the folded U-Net three, six and nine times.
-        blocks: residual blocks of a ResNet, see `models.folded_unet_generator` for the other.
+            levels of the space-to-depth U-Net three, six and nine times.
+        blocks: residual blocks of a ResNet; for the U-Net see its generator.
         critic_width: channels of the critic's first convolution.
         crop: height and width of a training crop, pixels of the original photograph.
         batch: crops in a step.
