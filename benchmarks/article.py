@@ -1,8 +1,8 @@
 """The article's training step, as printed, on today's Keras: its networks and its loop.
 
-Written with the layers that Keras has, as the article did, and its own mirrored border. Two things
-are not the article's: its VGG is built once instead of in each call of the loss, and the strided
-convolutions get their borders from where `deblurgan_lib` takes them, so that both compute the same.
+Written with Keras' own layers, as in the article, and with its own reflection padding. Two things
+differ from the article: VGG is built once instead of in each call of the loss, and the strided
+convolutions are padded as in `deblurgan_lib`, so that both compute the same.
 """
 
 import keras

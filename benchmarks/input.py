@@ -4,8 +4,8 @@
     python benchmarks/input.py --memory    # runs on 10 to 3,214 pairs, in about eight
 
 The photographs are those of the sample set, enlarged and with noise; `--frames GOPRO_Large/train`
-takes real ones. Rates are of random crops of 1280x720 PNG pairs, mirrored and turned, the sides
-taking turns; the baseline decodes two files for each crop pair.
+takes real ones. Rates are of random crops of 1280x720 PNG pairs, flipped and rotated, the sides
+alternating; the baseline decodes two files for each crop pair.
 """
 
 import argparse
@@ -70,10 +70,10 @@ def pillow_loop(pairs, seed, start, results):
     while time.perf_counter() - began < SECONDS:
         photos = [Image.open(path) for path in pairs[rng.integers(len(pairs))]]
         left, top = (rng.integers(side - CROP + 1) for side in photos[0].size)
-        mirrored, turns = rng.integers(2), rng.integers(4)
+        flipped, rotations = rng.integers(2), rng.integers(4)
         for photo in photos:
             crop = np.asarray(photo.convert("RGB").crop((left, top, left + CROP, top + CROP)))
-            crop = np.rot90(crop[:, ::-1] if mirrored else crop, turns)
+            crop = np.rot90(crop[:, ::-1] if flipped else crop, rotations)
             np.ascontiguousarray(crop, np.float32) / 127.5 - 1
         done += 1
     results.put(done / (time.perf_counter() - began))
@@ -93,8 +93,8 @@ def ours(pairs, **options) -> float:
     from deblurgan_lib.data import pipeline
 
     batches = iter(pipeline.training_batches(pairs, CROP, BATCH, SEED, **options))
-    warm = time.perf_counter()
-    while time.perf_counter() - warm < SECONDS / 2:
+    start = time.perf_counter()
+    while time.perf_counter() - start < SECONDS / 2:
         next(batches)
     began, done = time.perf_counter(), 0
     # Whole rounds, for that many batches share their photographs.
@@ -115,7 +115,7 @@ def one_crop_a_photo(pairs) -> float:
 
 
 def speed(folder: Path, frames: Path | None) -> None:
-    what = photographs(folder / "png", frames)
+    source = photographs(folder / "png", frames)
     (folder / "decoded").mkdir()
     for side in "AB":
         shutil.copytree(folder / "png" / side, folder / "decoded" / side, copy_function=os.link)
@@ -123,17 +123,17 @@ def speed(folder: Path, frames: Path | None) -> None:
     with quiet_import():
         import tensorflow as tf  # noqa: F401
     png, decoded = find_pairs(folder / "png"), find_pairs(folder / "decoded")
-    ways = {
+    methods = {
         "Pillow": lambda: baseline(png),
         "from PNG": lambda: ours(png),
         "from PNG, one crop a decoded photograph": lambda: one_crop_a_photo(png),
         "from the cache": lambda: ours(decoded),
         "from the cache, half of the blur fresh": lambda: ours(decoded, fresh_blur=0.5),
     }
-    rates = {way: [] for way in ways}
+    rates = {method: [] for method in methods}
     for _ in range(REPETITIONS):
-        for way, measure in ways.items():
-            rates[way].append(measure())
+        for method, measure in methods.items():
+            rates[method].append(measure())
     megabytes = np.mean([path.stat().st_size for pair in png for path in pair]) / 1e6
     plain = rates.pop("Pillow")
 
@@ -142,17 +142,17 @@ def speed(folder: Path, frames: Path | None) -> None:
         steps = statistics.median(found) / BATCH
         return f"{middle} crop pairs/s ({low} to {high}): feeds {steps:.1f} steps/s of {BATCH}"
 
-    for way, found in rates.items():
+    for method, found in rates.items():
         times = statistics.median(found) / statistics.median(plain)
-        target = {"from PNG": 3, "from the cache": 20}.get(way)
+        target = {"from PNG": 3, "from the cache": 20}.get(method)
         table.record(
-            f"input {way}",
+            f"input {method}",
             shown(found),
             f"Pillow, {PROCESSES} processes: {shown(plain)}",
             f"{times:.1f}x",
             f"{target}x" if target else "",
             times >= (target or 0),
-            f"{table.machine('tensorflow', 'pillow')}; {what}, {megabytes:.2f} MB a file",
+            f"{table.machine('tensorflow', 'pillow')}; {source}, {megabytes:.2f} MB a file",
         )
 
 
@@ -167,17 +167,17 @@ def memory(folder: Path, frames: Path | None) -> None:
     size, but is sparse.
     """
     photographs(folder / "photos", frames)
-    source = find_pairs(folder / "photos")
-    for way in ("PNG", "cache"):
+    available = find_pairs(folder / "photos")
+    for source in ("PNG", "cache"):
         found = []
         for n in PAIRS:
-            data = folder / f"{way}-{n}"
+            data = folder / f"{source}-{n}"
             for part, count in (("train", n), ("test", 2)):
-                for side, photos in zip("AB", zip(*source)):
+                for side, photos in zip("AB", zip(*available)):
                     (data / part / side).mkdir(parents=True)
                     for i in range(count):
                         os.link(photos[i % len(photos)], data / part / side / f"{i:04d}.png")
-            if way == "cache":
+            if source == "cache":
                 record = cache._record(find_pairs(data / "train"))
                 (data / "train" / cache.RECORD).write_text(json.dumps(record), encoding="utf-8")
                 (data / "train" / cache.PIXELS).touch()
@@ -186,15 +186,15 @@ def memory(folder: Path, frames: Path | None) -> None:
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 sys.exit(done.stderr)
-            if ("Crops come from" in done.stdout) != (way == "cache"):
-                sys.exit(f"The run did not read from the {way}.")
+            if ("Crops come from" in done.stdout) != (source == "cache"):
+                sys.exit(f"The run did not read from the {source}.")
             found.append(float(done.stdout.splitlines()[-1]))
-            print(f"{n:,} pairs, from {way}: {found[-1]:.0f} MB", flush=True)
+            print(f"{n:,} pairs, from {source}: {found[-1]:.0f} MB", flush=True)
             shutil.rmtree(data)
         growth = max(found) / found[0] - 1
         pairs = ", ".join(f"{n:,}" for n in PAIRS)
         table.record(
-            f"memory of a run on {pairs} pairs, from {way}",
+            f"memory of a run on {pairs} pairs, from {source}",
             ", ".join(f"{megabytes:.0f} MB" for megabytes in found),
             "the smallest set",
             f"{100 * growth:+.0f}%",

@@ -3,9 +3,9 @@
     python benchmarks/rate.py             # the arithmetic rate, both recipes, both precisions
     python benchmarks/rate.py --growth    # seconds by pixels and by batch
 
-The operations of a step are counted from the networks' layers (`deblurgan_lib.cost`, opened up and
-counted by hand in lesson 05). All else (norms, activations, borders, Adam) counts as nothing, so
-the rate is what is left for convolutions. It is set against one 3x3 convolution of 256 channels on
+The operations of a step are counted from the networks' layers (`deblurgan_lib.models.cost`,
+shown and counted by hand in lesson 05). Norms, activations, padding and Adam are not counted,
+although their time is. The rate is compared with one 3x3 convolution of 256 channels on
 64x64 pixels, the one that most of the generator consists of, forward and both ways back.
 """
 
@@ -20,14 +20,13 @@ from steps import SIZES, build, pictures
 
 from deblurgan_lib.models import cost
 from deblurgan_lib.precision import measure_precision
-from deblurgan_lib.training import recipes
 
 
 def convolution(dtype):
     """Operations, and a function that does them: one convolution, forward and back."""
     x = tf.cast(tf.random.normal((1, 64, 64, 256)), dtype)
     kernel = tf.cast(tf.random.normal((3, 3, 256, 256)), dtype)
-    slope = tf.cast(tf.random.normal((1, 64, 64, 256)), dtype)
+    gradient = tf.cast(tf.random.normal((1, 64, 64, 256)), dtype)
     how = {"strides": [1, 1, 1, 1], "padding": "SAME"}
 
     @tf.function
@@ -35,10 +34,10 @@ def convolution(dtype):
         return (
             tf.nn.conv2d(x, kernel, **how),
             tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=tf.shape(x), filter=kernel, out_backprop=slope, **how
+                input_sizes=tf.shape(x), filter=kernel, out_backprop=gradient, **how
             ),
             tf.raw_ops.Conv2DBackpropFilter(
-                input=x, filter_sizes=tf.shape(kernel), out_backprop=slope, **how
+                input=x, filter_sizes=tf.shape(kernel), out_backprop=gradient, **how
             ),
         )
 
@@ -54,7 +53,7 @@ def rates(rounds):
         each, convolve = convolution(keras.DTypePolicy(policy).compute_dtype)
         for recipe in ("tutorial", "paper"):
             gan, batch = build(recipe, policy), pictures()
-            total = sum(cost.step_operations(recipes.RECIPES[recipe], SIZES).values())
+            total = sum(cost.step_operations(gan, SIZES.crop, SIZES.batch).values())
             sides = {
                 "step": functools.partial(gan.train_on_batch, *batch),
                 "convolution": functools.partial(convolve, 10),
@@ -88,12 +87,12 @@ def growth(rounds):
         seconds = table.alternate(sides, rounds)
         work = np.array([batch * size**2 / 1e6 for batch, size in shapes])
         times = np.array([np.median(seconds[shape]) for shape in shapes])
-        slope, start = np.polyfit(work, times, 1)
-        off = float(np.max(np.abs(start + slope * work - times) / times))
+        per_pixel, start = np.polyfit(work, times, 1)
+        off = float(np.max(np.abs(start + per_pixel * work - times) / times))
         table.record(
             f"growth of a `paper` step with {name}, {policy}",
             ", ".join(f"{b}x{s}x{s}: {t:.2f} s" for (b, s), t in zip(shapes, times)),
-            f"a straight line: {start:.2f} s + {slope:.1f} s a million pixels",
+            f"a straight line: {start:.2f} s + {per_pixel:.1f} s a million pixels",
             f"{off:.0%} off at most",
             "10%",
             off <= 0.1,

@@ -1,6 +1,6 @@
 """Timing side by side, and the table of results in RESULTS.md.
 
-The sides take turns, round after round, so that whatever slows the machine down for a while slows
+The sides alternate, round after round, so that whatever slows the machine down for a while slows
 all of them. Every script here that measures ends with `record`. Ratios differ between processors;
 each has rows of its own.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from deblurgan_lib.paths import commit
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-HEADER = "| what | ours | against | result | target | met | machine, versions | date, commit |"
+HEADER = "| measured | ours | against | result | target | met | machine, versions | date, commit |"
 
 
 class Remote:
@@ -56,7 +56,7 @@ def quickest(commands: dict) -> tuple[str, Remote]:
     best = None
     for name, command in commands.items():
         remote = Remote(*command)
-        seconds = min(alternate({name: remote}, rounds=2, warm=0)[name])
+        seconds = min(alternate({name: remote}, rounds=2, warmup=0)[name])
         print(f"{name}: {remote.facts}, {seconds:.2f} s")
         slower = remote
         if best is None or seconds < best[0]:
@@ -66,14 +66,14 @@ def quickest(commands: dict) -> tuple[str, Remote]:
     return best[1:]
 
 
-def alternate(sides: dict, rounds: int, warm: int = 2) -> dict[str, list[float]]:
-    """Seconds of each call, after `warm` rounds that are not counted; sides: name to function."""
+def alternate(sides: dict, rounds: int, warmup: int = 2) -> dict[str, list[float]]:
+    """Seconds of each call, after `warmup` rounds that are not counted; sides: name to function."""
     seconds = {name: [] for name in sides}
-    for turn in range(warm + rounds):
+    for number in range(warmup + rounds):
         for name, work in sides.items():
             begin = time.perf_counter()
             work()
-            if turn >= warm:
+            if number >= warmup:
                 seconds[name].append(time.perf_counter() - begin)
     return seconds
 
@@ -101,10 +101,10 @@ def machine(*packages: str) -> str:
     return ", ".join([f"{name} {' '.join(fast)}, {os.cpu_count()} cores", *versions])
 
 
-def record(what, ours, against, result, target, met, machine) -> None:
+def record(measured, ours, against, result, target, met, machine) -> None:
     """Print a row and put it into RESULTS.md, in place of the older one of the same machine."""
     date = datetime.date.today().isoformat()
-    cells = [what, ours, against, result, target, "yes" if met else "**no**", machine]
+    cells = [measured, ours, against, result, target, "yes" if met else "**no**", machine]
     row = "| " + " | ".join([*cells, f"{date}, {commit()}"]) + " |"
     for name, cell in zip(HEADER.strip("| ").split(" | "), row.strip("| ").split(" | ")):
         print(f"{name:>18}: {cell}")
@@ -112,7 +112,7 @@ def record(what, ours, against, result, target, met, machine) -> None:
     begin = lines.index(HEADER) + 2
     end = next((i for i in range(begin, len(lines)) if not lines[i].startswith("|")), len(lines))
     rows = lines[begin:end]
-    same = [i for i, old in enumerate(rows) if old.startswith(f"| {what} |")]
+    same = [i for i, old in enumerate(rows) if old.startswith(f"| {measured} |")]
     processor = machine.split(", ")[0]
     for place in same:
         if processor in rows[place]:

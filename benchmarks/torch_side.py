@@ -114,8 +114,8 @@ class Step:
         between = (fake + alpha * (self.sharp - fake)).requires_grad_()
         with self.autocast:
             score = self.critic(between).mean((1, 2, 3))
-        (slope,) = torch.autograd.grad(score.sum(), between, create_graph=True)
-        norm = (slope.flatten(1).square().sum(1) + 1e-12).sqrt()
+        (gradient,) = torch.autograd.grad(score.sum(), between, create_graph=True)
+        norm = (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
         return (norm - 1).square().mean()
 
     def __call__(self):
@@ -158,10 +158,10 @@ class Photo:
 
 
 def main():
-    what, dtype, layout = sys.argv[1:4]
+    task, dtype, layout = sys.argv[1:4]
     torch.manual_seed(0)
     layout = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-    work = {"step": Step, "photo": Photo}[what](dtype, layout)
+    work = {"step": Step, "photo": Photo}[task](dtype, layout)
     begin = time.perf_counter()
     work()
     print(f"torch {torch.__version__}, first {time.perf_counter() - begin:.1f} s", flush=True)

@@ -1,11 +1,12 @@
-"""A generator between two of the same network: `fidelity` and `gan` as one slider.
+"""Interpolate between the weights of two generators of the same network.
 
     python experiments/blend.py RUN/pixel_only.keras RUN/generator.keras 0.5 gan.keras
 
-Each weight is that share of the way from the first generator to the second. Where one was trained
-on from the other, what lies between works, too, and its pictures lie between theirs (Wang et al.
-2018, ESRGAN, section 3.4). With `--onto` the way begins at a third generator, one that was trained
-on from the first for something else (Ilharco et al. 2023, "Editing models with task arithmetic").
+Each weight is interpolated by that share from the first generator to the second. Where one was
+fine-tuned from the other, the networks between them work too, and so do their pictures (Wang et al.
+2018, ESRGAN, section 3.4). With `--onto` the difference is added to a third generator, one that was
+fine-tuned from the first for something else (Ilharco et al. 2023, "Editing models with task
+arithmetic").
 """
 
 import argparse
@@ -18,7 +19,7 @@ with quiet_import():
 
 
 def blend(first: Path, second: Path, share: float, onto: Path | None = None):
-    """`onto`, or `first`, moved by `share` of the way from `first` to `second`."""
+    """`onto`, or `first`, plus `share` times the difference of `second` and `first`."""
     result = restoration.load(onto or first)
     networks = (result, restoration.load(first), restoration.load(second))
     weights = zip(*(network.get_weights() for network in networks), strict=True)

@@ -1,9 +1,9 @@
-"""Runs that go wrong in known ways, and one that does not, for the gallery in lesson 05.
+"""Runs that fail for known reasons, and a healthy one, for lesson 05.
 
     python experiments/failing_runs.py --epochs 8
 
 makes docs/failing_runs.csv. Each run differs from the healthy one in what the table says. The runs
-are kept in runs/, so an interrupted gallery goes on where it stopped.
+are kept in runs/, so the script continues where it was interrupted.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from deblurgan_lib.paths import commit
 from deblurgan_lib.training import Run, profiles, recipes, train
 
 # The ResNet with space-to-depth and Adam, with the highest learning rate that a run of this length
-# can bear: Muon, whose steps have a fixed length, hides some failures.
+# tolerates: Muon, whose steps have a fixed length, hides some failures.
 HEALTHY = dataclasses.replace(
     recipes.RECIPES["course"], generator="resnet", optimizer="adam", learning_rate=8e-4
 )
@@ -40,7 +40,7 @@ COLUMNS = ("epoch", "val_psnr", "pixel", "critic", "penalty")
 
 
 def copy_of(sample: Path, folder: Path, train: list[Pair]) -> Path:
-    """The sample set with other training pairs; the test set stays."""
+    """A copy of the sample set with other training pairs and the same test set."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(sample / "test", folder / "test")
     for side in "AB":

@@ -3,11 +3,11 @@
     python experiments/frames.py GOPRO_Large/train REDS --held-out 020 --photos walls --to frames
 
 Each folder holds scenes with `blur` and `sharp`, as GOPRO and REDS have them. The scenes that are
-held out go to `test`, with the sample set's test photographs. Every second sharp frame that is left
-is there at half its size too: frames of a video are softer than photographs, and half as large they
-are as sharp. Sharp photographs are made at most 1280 and at most 640 pixels wide. The small frames
-and the photographs get a camera motion each. The shipped generators were trained on this; see their
-cards in `deblurgan_lib/weights`.
+held out go to `test`, with the sample set's test photographs. Every second sharp frame of the other
+scenes is included at half its size as well: frames of a video are softer than photographs, and at
+half their size as sharp. Sharp photographs are reduced to at most 1280 and at most 640 pixels. The
+small frames and the photographs get a camera motion each. The shipped generators were trained on
+this; see their cards in `deblurgan_lib/weights`.
 """
 
 import argparse

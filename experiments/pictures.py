@@ -1,10 +1,10 @@
-"""What the shipped generators make of frames that they have never seen, and of what they cannot do.
+"""Frames restored by the shipped generators, and cases in which they fail.
 
     python experiments/pictures.py GOPRO_Large/test REDS/020
 
 Each folder holds pairs in `blur` and `sharp`, at any depth. Writes docs/real_frames.jpg: of each
 folder at most two frames, a detail blurred, restored by both generators, and sharp; and
-docs/failures.jpg from the first frame, spoiled in ways for which no generator was trained.
+docs/failures.jpg from the first frame, degraded as in no training example.
 """
 
 import argparse
@@ -27,8 +27,8 @@ with quiet_import():
 DETAIL = 0.3  # Of a frame's height.
 
 
-def lens(radius: int) -> np.ndarray:
-    """What a lens makes of a point that is out of focus."""
+def defocus(radius: int) -> np.ndarray:
+    """The point-spread function of a defocused lens."""
     plane = disk(radius).astype(float)
     return plane / plane.sum()
 
@@ -46,7 +46,7 @@ def failures(sharp: np.ndarray) -> dict[str, np.ndarray]:
     noise = np.random.default_rng(0).normal(0, 15, sharp.shape)
     return {
         "a path of 100 pixels": blur.blur(sharp, blur.point_spread_function(paths[0])),
-        "out of focus": blur.blur(sharp, lens(5)),
+        "out of focus": blur.blur(sharp, defocus(5)),
         "shaken, with noise": np.clip(np.rint(shaken + noise), 0, 255).astype(np.uint8),
         "shaken, JPEG 20": jpeg(shaken, 20),
     }
@@ -71,16 +71,16 @@ def main() -> None:
     args = parser.parse_args()
     weights = {Path(name).stem: restoration.load(name) for name in args.weights}
 
-    def row(title, spoiled, sharp):
-        restored = {name: restoration.restore(net, spoiled) for name, net in weights.items()}
-        return detail({title: spoiled, **restored, "sharp": sharp})
+    def row(title, degraded, sharp):
+        restored = {name: restoration.restore(net, degraded) for name, net in weights.items()}
+        return detail({title: degraded, **restored, "sharp": sharp})
 
     pairs = [pair for folder in args.folders for pair in spread(list(frames(folder)), 2)]
     rows = [row("blurred", blurred, sharp) for blurred, sharp, _ in pairs]
     grid = figures.photo_grid(rows, inches=2.0)
     (args.to / "real_frames.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
     sharp = pairs[0][1]
-    rows = [row(title, spoiled, sharp) for title, spoiled in failures(sharp).items()]
+    rows = [row(title, degraded, sharp) for title, degraded in failures(sharp).items()]
     grid = figures.photo_grid(rows, inches=2.0)
     (args.to / "failures.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
 

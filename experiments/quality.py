@@ -1,11 +1,11 @@
-"""Score the shipped generators beside doing nothing and older methods: docs/quality.csv.
+"""Score the shipped generators, the blurred input, and classical methods: docs/quality.csv.
 
     python experiments/quality.py "GOPRO test=GOPRO_Large/test" "REDS 020=REDS/020"
 
 Each argument is a name and a folder with pairs in `blur` and `sharp`, at any depth; none of them
-may have been trained on. Measured in any case, because they need no download: the sample set's
-held-out photographs, the same photographs shaken by paths of four lengths, and, as they are, what
-becomes of sharp photographs. Rows that are not measured stay as they were.
+may have been trained on. Always measured, because they need no download: the sample set's
+held-out photographs, the same photographs shaken by paths of four lengths, and the sharp
+photographs themselves. Rows that are not measured stay as they were.
 """
 
 import argparse
@@ -27,21 +27,21 @@ with quiet_import():
 
 GENERATORS = ("fidelity", "gan")
 METHODS = {"motion": restoration.deblur, "ensemble": restoration.self_ensemble}
-LEFT_OUT = {("gan", "ensemble")}  # The ensemble takes long.
+EXCLUDED = {("gan", "ensemble")}  # The ensemble takes long.
 LENGTHS = (5, 10, 20, 40)  # Of a path, pixels.
 SHAKES = 3  # Of each length, for each photograph.
 SEED = 1000  # Of shakes that no training run draws.
 
 
-def methods(weights, psf, older):
-    """From a name to a way to restore; the last two are told the kernel."""
-    found = {"blurred": lambda x: x, "unsharp mask": restoration.unsharp_mask} if older else {}
+def methods(weights, psf, classical):
+    """Restoration methods by name; the last two need the kernel."""
+    found = {"blurred": lambda x: x, "unsharp mask": restoration.unsharp_mask} if classical else {}
     for name, generator in weights.items():
         found[name] = functools.partial(restoration.restore, generator)
         for name_of_method, method in METHODS.items():
-            if (name, name_of_method) not in LEFT_OUT:
+            if (name, name_of_method) not in EXCLUDED:
                 found[f"{name}, {name_of_method}"] = functools.partial(method, generator, bar=False)
-    if older and psf is not None:
+    if classical and psf is not None:
         found["Wiener, true kernel"] = lambda x: restoration.wiener(x, psf)
         found["Richardson-Lucy, true kernel"] = lambda x: restoration.richardson_lucy(x, psf)
     return found
@@ -79,23 +79,23 @@ def frames(folder):
         yield read_photo(blurred), read_photo(sharp), None
 
 
-def score(name, triples, weights, distance, older):
+def score(name, triples, weights, distance, classical):
     """One row for each method: the means over all photographs."""
     scores = {}
     for blurred, sharp, psf in triples:
-        apart = distance.to(sharp)
-        for method, restore in methods(weights, psf, older).items():
+        distance_to_sharp = distance.to(sharp)
+        for method, restore in methods(weights, psf, classical).items():
             result = restore(blurred)
             values = (
                 evaluation.psnr(sharp, result),
                 evaluation.ssim(sharp, result),
-                apart(result),
+                distance_to_sharp(result),
             )
             scores.setdefault(method, []).append(values)
     for method, values in scores.items():
-        psnr, ssim, mean_apart = np.mean(values, axis=0)
+        psnr, ssim, mean_distance = np.mean(values, axis=0)
         row = {"photographs": name, "n": len(values), "method": method}
-        row |= {"psnr": f"{psnr:.3f}", "ssim": f"{ssim:.4f}", "distance": f"{mean_apart:.4f}"}
+        row |= {"psnr": f"{psnr:.3f}", "ssim": f"{ssim:.4f}", "distance": f"{mean_distance:.4f}"}
         print(*row.values(), sep="  ", flush=True)
         yield row
 
@@ -104,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("frames", nargs="*", metavar="NAME=FOLDER")
     parser.add_argument("--weights", nargs="*", default=GENERATORS, metavar="NAME_OR_FILE")
-    parser.add_argument("--only", action="store_true", help="not the older methods")
+    parser.add_argument("--only", action="store_true", help="not the classical methods")
     parser.add_argument("--to", type=Path, default=paths.home() / "docs" / "quality.csv")
     args = parser.parse_args()
     weights = {Path(x).stem: restoration.load(x, paths.runs_folder(), "auto") for x in args.weights}

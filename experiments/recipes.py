@@ -1,9 +1,9 @@
-"""Train the three recipes for the same number of steps and write down what came out.
+"""Train the three recipes for the same number of steps and compare them.
 
     python experiments/recipes.py --epochs 4
 
 makes docs/recipes.csv and docs/recipes.jpg, which lesson 06 shows. The runs are kept in runs/, so
-an interrupted comparison goes on where it stopped.
+the script continues where it was interrupted.
 """
 
 import argparse

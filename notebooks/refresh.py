@@ -1,7 +1,9 @@
 """Run lessons anew through papermill and store them clean: `make notebooks`.
 
 All lessons share one new runs folder, so a lesson that needs a trained generator finds the one of
-the lesson before. With `--check` nothing runs; it only says which notebooks are not clean.
+the lesson before. With `--text` they run with the profile `smoke`, and only text that `pytest
+--nbval` compares is stored again, where it differs: for a change of code that changes no picture
+and no measurement. With `--check` nothing runs; it only says which notebooks are not clean.
 """
 
 import os
@@ -31,17 +33,56 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def refresh(path: Path) -> None:
+def text_of(cell: nbformat.NotebookNode) -> list[dict]:
+    """The outputs of a cell as nbval compares them: text, one entry for each stream and display."""
+    texts, stream = [], ""
+    for output in cell.get("outputs", []):
+        if output.output_type == "stream":
+            stream += output.text if output.name == "stdout" else ""
+        elif "data" in output:
+            data = output.data
+            texts.append({kind: data[kind] for kind in data if kind.startswith("text/")})
+    return [*texts, {"stdout": stream}]
+
+
+def with_new_text(stored: nbformat.NotebookNode, run: nbformat.NotebookNode):
+    """The stored notebook with the outputs of a run where compared text differs.
+
+    Pictures stay as they are stored, and so do cells tagged `nbval-ignore-output`.
+    """
+    for cell, new in zip(stored.cells, run.cells, strict=True):
+        ignored = "nbval-ignore-output" in cell.metadata.get("tags", [])
+        if cell.cell_type != "code" or ignored or text_of(cell) == text_of(new):
+            continue
+        pictures = [output for output in cell.outputs if "image/" in str(output.get("data", {}))]
+        for output in new.outputs:
+            if pictures and "image/" in str(output.get("data", {})):
+                output.update(pictures.pop(0))
+        cell.outputs = new.outputs
+    return stored
+
+
+def refresh(path: Path, only_text: bool = False) -> None:
+    parameters = {"profile": "smoke"} if only_text else {}
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / path.name
-        papermill.execute_notebook(path, output, kernel_name="python3", progress_bar=False)
-        notebook = clean(nbformat.read(output, as_version=4))
+        papermill.execute_notebook(
+            path, output, parameters, kernel_name="python3", progress_bar=False
+        )
+        run = nbformat.read(output, as_version=4)
+    if only_text:
+        # Papermill has added a cell with the parameters.
+        run.cells = [
+            c for c in run.cells if "injected-parameters" not in c.metadata.get("tags", [])
+        ]
+        run = with_new_text(nbformat.read(path, as_version=4), run)
+    notebook = clean(run)
     nbformat.validate(notebook)
     nbformat.write(notebook, path)
 
 
 def main(arguments: list[str]) -> int:
-    paths = [Path(argument) for argument in arguments if argument != "--check"]
+    paths = [Path(argument) for argument in arguments if not argument.startswith("--")]
     if "--check" in arguments:
         dirty = [
             path
@@ -55,7 +96,7 @@ def main(arguments: list[str]) -> int:
         os.environ["DEBLURGAN_RUNS"] = runs
         for path in paths:
             print(f"{path} ...", flush=True)
-            refresh(path)
+            refresh(path, only_text="--text" in arguments)
     return 0
 
 

@@ -26,7 +26,7 @@ def test_the_articles_networks_are_the_recipes():
 def test_sides_take_turns_and_a_row_replaces_its_machines_older_one(tmp_path, monkeypatch, capsys):
     calls = []
     sides = {name: lambda name=name: calls.append(name) for name in "ab"}
-    seconds = table.alternate(sides, rounds=3, warm=1)
+    seconds = table.alternate(sides, rounds=3, warmup=1)
     assert calls == ["a", "b"] * 4
     assert [len(part) for part in seconds.values()] == [3, 3]
     assert table.ratio([1.0, 2.0, 9.0], [6.0, 8.0, 1.0]) == pytest.approx(3)

@@ -92,19 +92,19 @@ def shaken(photo):
     return psf, blur.blur(photo, psf)
 
 
-@pytest.mark.parametrize("undo", [restoration.wiener, restoration.richardson_lucy])
-def test_a_known_blur_is_undone_and_a_wrong_one_makes_it_worse(photo, shaken, undo):
+@pytest.mark.parametrize("deconvolve", [restoration.wiener, restoration.richardson_lucy])
+def test_a_known_blur_is_deconvolved_and_a_wrong_one_makes_it_worse(photo, shaken, deconvolve):
     psf, blurred = shaken
-    nothing = evaluation.psnr(photo, blurred)
-    assert evaluation.psnr(photo, undo(blurred, psf)) > nothing + 4
-    assert evaluation.psnr(photo, undo(blurred, np.rot90(psf))) < nothing
+    psnr_blurred = evaluation.psnr(photo, blurred)
+    assert evaluation.psnr(photo, deconvolve(blurred, psf)) > psnr_blurred + 4
+    assert evaluation.psnr(photo, deconvolve(blurred, np.rot90(psf))) < psnr_blurred
 
 
-@pytest.mark.parametrize("undo", [restoration.wiener, restoration.richardson_lucy])
-def test_no_blur_is_hardly_changed(photo, undo):
+@pytest.mark.parametrize("deconvolve", [restoration.wiener, restoration.richardson_lucy])
+def test_no_blur_is_hardly_changed(photo, deconvolve):
     point = np.zeros((15, 15))
     point[7, 7] = 1
-    assert evaluation.psnr(photo, undo(photo, point)) > 55
+    assert evaluation.psnr(photo, deconvolve(photo, point)) > 55
 
 
 def test_the_unsharp_mask_raises_edges_and_leaves_flat_areas():

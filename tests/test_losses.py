@@ -13,7 +13,7 @@ def noise(*shape, seed=0):
 
 
 def linear_critic(weights):
-    """D(x) = <weights, x>, whose slope is `weights` everywhere."""
+    """D(x) = <weights, x>, whose gradient is `weights` everywhere."""
     return lambda picture, training=None: tf.tensordot(picture, weights, [[1, 2, 3], [0, 1, 2]])
 
 
@@ -22,7 +22,7 @@ def penalty(critic, n=4):
     return float(losses.gradient_penalty(critic, real, fake, noise(n, 1, 1, 1, seed=2) / 2 + 0.5))
 
 
-def test_the_penalty_of_a_critic_with_slope_one_is_zero():
+def test_the_penalty_of_a_critic_with_gradient_norm_one_is_zero():
     weights = noise(8, 8, 3, seed=3)
     unit = weights / np.linalg.norm(weights)
     assert penalty(linear_critic(unit)) == pytest.approx(0, abs=1e-6)
@@ -65,7 +65,7 @@ def test_the_penalty_looks_between_real_and_fake():
     np.testing.assert_allclose(seen[0][1], 0.5)
 
 
-def test_the_signs_of_the_game():
+def test_the_signs_of_the_wasserstein_losses():
     """The critic wants real high and fake low; the generator wants fake high."""
     low, high = tf.constant([-1.0, 0.0]), tf.constant([2.0, 3.0])
     assert float(losses.critic_loss(real_score=high, fake_score=low)) == -3

@@ -206,7 +206,7 @@ def test_it_loads_in_a_new_process_with_nothing_but_the_import(imports, tmp_path
     assert done.returncode == 0, done.stderr
 
 
-def value_and_slope(function, x):
+def value_and_gradient(function, x):
     x = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -216,7 +216,9 @@ def value_and_slope(function, x):
 
 
 def assert_same(function, plain, x, atol=1e-5):
-    for ours, theirs in zip(value_and_slope(function, x), value_and_slope(plain, x), strict=True):
+    for ours, theirs in zip(
+        value_and_gradient(function, x), value_and_gradient(plain, x), strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, atol=atol)
 
 
@@ -255,7 +257,7 @@ def test_the_instance_norm_has_the_right_second_derivative():
     """Which the gradient penalty needs, and which Keras' group norm of single channels has not."""
     norm = InstanceNormalization()
 
-    def along(x, way):
+    def along(x, direction):
         x = tf.constant(x)
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -263,11 +265,11 @@ def test_the_instance_norm_has_the_right_second_derivative():
                 inner.watch(x)
                 y = norm(x)
                 loss = tf.reduce_sum(y * noise(*y.shape, seed=9))
-            total = tf.reduce_sum(inner.gradient(loss, x) * way)
+            total = tf.reduce_sum(inner.gradient(loss, x) * direction)
         return tape.gradient(total, x).numpy()
 
-    x, way = noise(2, 6, 5, 4), noise(2, 6, 5, 4, seed=1)
+    x, direction = noise(2, 6, 5, 4), noise(2, 6, 5, 4, seed=1)
     step = np.float32(3e-3)
-    ends = [value_and_slope(norm, x + sign * step * way)[1] for sign in (1, -1)]
+    ends = [value_and_gradient(norm, x + sign * step * direction)[1] for sign in (1, -1)]
     expected = (ends[0] - ends[1]) / (2 * step)
-    np.testing.assert_allclose(along(x, way), expected, atol=1e-3 * abs(expected).max())
+    np.testing.assert_allclose(along(x, direction), expected, atol=1e-3 * abs(expected).max())

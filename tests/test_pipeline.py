@@ -26,16 +26,16 @@ def odd_files(photo):
     """PNG files of many kinds: name, image, and what it is saved with."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    note, turned = PngImagePlugin.PngInfo(), PngImagePlugin.PngInfo()
+    note, rotated = PngImagePlugin.PngInfo(), PngImagePlugin.PngInfo()
     note.add_text("Software", "none")
     xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="6"/>'
-    turned.add_itxt("XML:com.adobe.xmp", xmp)
+    rotated.add_itxt("XML:com.adobe.xmp", xmp)
     rgb = Image.fromarray(photo)
     alpha = np.dstack([photo, photo[..., 0]])
     return {
         "exif": (rgb, {"exif": exif}),
         "text": (rgb, {"pnginfo": note}),
-        "xmp": (rgb, {"pnginfo": turned}),
+        "xmp": (rgb, {"pnginfo": rotated}),
         "one transparent colour": (rgb, {"transparency": tuple(photo[0, 0].tolist())}),
         "alpha": (Image.fromarray(alpha), {}),
         "grey": (Image.fromarray(photo[..., 0]), {}),
@@ -114,7 +114,7 @@ def test_values_outside_the_range_are_clipped_not_wrapped():
 
 
 def test_crops_have_native_resolution_and_stay_aligned(data_set):
-    """Every crop, turned back, stands in its photograph, and its partner at the same place."""
+    """Every crop, rotated back, is in its photograph, and its partner at the same place."""
     pairs = find_pairs(data_set / "train")
     whole = [[photos.read_photo(path) for path in pair] for pair in pairs]
 
@@ -129,12 +129,12 @@ def test_crops_have_native_resolution_and_stay_aligned(data_set):
         assert blurred.shape == sharp.shape == (3, 64, 64, 3)
         for a, b in zip(photos.to_uint8(blurred).numpy(), photos.to_uint8(sharp).numpy()):
             found = set()
-            for turns, mirror in symmetries:
-                back = [np.rot90(x, turns) for x in (a, b)]
-                back = [x[:, ::-1] for x in back] if mirror else back
+            for rotations, flip in symmetries:
+                back = [np.rot90(x, rotations) for x in (a, b)]
+                back = [x[:, ::-1] for x in back] if flip else back
                 for left, right in whole:
                     if stands_in(back[0], left) & stands_in(back[1], right):
-                        found.add((turns, mirror))
+                        found.add((rotations, flip))
             assert len(found) == 1
             seen |= found
     assert len(seen) >= 4  # Several of the eight symmetries came up in twelve crops.
@@ -187,7 +187,7 @@ def test_a_one_pixel_photo_is_named(data_set, photo):
         pipeline.training_batches(find_pairs(data_set / "train"), crop=64, batch=1, seed=0)
 
 
-def test_what_is_outside_a_photo_is_its_mirror_image(photo):
+def test_a_window_beyond_a_photo_is_padded_by_reflection(photo):
     padded = np.pad(photo[:40, :50], ((9, 9), (9, 9), (0, 0)), mode="reflect")
     for top, left in itertools.product((-9, -3, 0, 5, 17), (-9, 0, 4, 27)):
         expected = padded[top + 9 :, left + 9 :][:32, :32]

@@ -289,14 +289,14 @@ def test_the_ensemble_treats_all_eight_views_alike_and_is_better_than_their_mean
     path = blur.shake_trajectories(1, 3, max_length=15.0)[0]
     blurred = blur.blur(photo, blur.point_spread_function(path))
     together = restoration.self_ensemble(generator, blurred, bar=False)
-    turned = np.rot90(blurred)[:, ::-1]
-    again = restoration.self_ensemble(generator, turned, bar=False)
+    rotated = np.rot90(blurred)[:, ::-1]
+    again = restoration.self_ensemble(generator, rotated, bar=False)
     np.testing.assert_array_equal(np.rot90(again[:, ::-1], -1), together)
     errors = []
-    for turns in range(4):
-        for mirror in (1, -1):
-            view = restoration.restore(generator, np.rot90(blurred, turns)[:, ::mirror])
-            view = np.rot90(view[:, ::mirror], -turns)
+    for rotations in range(4):
+        for flip in (1, -1):
+            view = restoration.restore(generator, np.rot90(blurred, rotations)[:, ::flip])
+            view = np.rot90(view[:, ::flip], -rotations)
             errors.append(np.mean((view / 255 - photo / 255) ** 2))
     assert np.mean((together / 255 - photo / 255) ** 2) < np.mean(errors)
 

@@ -64,6 +64,6 @@ WRONG = {
         (lambda a, b: abs(np.mean(a) - np.mean(b)), "difference of the means"),
         (lambda a, b: np.mean(np.sort(a) - np.sort(b)), "cancel"),
         (lambda a, b: np.mean(np.square(np.sort(a) - np.sort(b))), "squared"),
-        (lambda a, b: np.sum(np.abs(np.sort(a) - np.sort(b))), "sum of all ways"),
+        (lambda a, b: np.sum(np.abs(np.sort(a) - np.sort(b))), "sum of all moves"),
     ],
 }

@@ -15,7 +15,7 @@ def seen(layers, start=1, own=False, forget=False):
 
 
 WRONG = {
-    "half_sum_reach": [
+    "half_sum_range": [
         (lambda x: [-1, 1], "range of tanh"),
         (lambda x: [x - math.tanh(99), x + math.tanh(99)], "divides the sum by two"),
         (lambda x: [x - 1 / 2, x + 1 / 2], "halves the input as well"),

@@ -8,7 +8,7 @@ def brightest(psf):
     return best[1] - len(psf) // 2, best[0] - len(psf) // 2
 
 
-def extent(psf):
+def box_centre(psf):
     rows, columns = (np.flatnonzero(psf.any(axis=axis)) for axis in (1, 0))
     return (columns[[0, -1]].mean() - len(psf) // 2, rows[[0, -1]].mean() - len(psf) // 2)
 
@@ -85,7 +85,7 @@ WRONG = {
         (lambda frames: np.median(frames, axis=0), "is right"),
     ],
     "centre_of_mass": [
-        (extent, "bounding box"),
+        (box_centre, "bounding box"),
         (brightest, "brightest pixel"),
         (rows_first, "exchanged"),
         (moment, "divided by their sum"),
@@ -105,7 +105,7 @@ WRONG = {
     ],
     "streak_left": [
         (lambda v, t, w, new: v * t / 1e3, "before squashing"),
-        (lambda v, t, w, new: v * t / 1e3 * w / new, "turn the ratio"),
+        (lambda v, t, w, new: v * t / 1e3 * w / new, "invert the ratio"),
         (lambda v, t, w, new: v * t * new / w, "divide by 1000"),
         (lambda v, t, w, new: v / (t / 1e3) * new / w, "longer exposure"),
         (lambda v, t, w, new: v * t / 1e3 * (new / w) ** 2, "it gives"),

@@ -7,8 +7,8 @@ def bgr(photo):
     return photo[..., [2, 1, 0]]
 
 
-def norms(slopes, axis=(1, 2, 3)):
-    return (slopes**2).sum(axis=axis) ** 0.5
+def norms(gradients, axis=(1, 2, 3)):
+    return (gradients**2).sum(axis=axis) ** 0.5
 
 
 WRONG = {
@@ -20,7 +20,7 @@ WRONG = {
         (lambda x: 255 * bgr(x) - MEAN, "add 1 first"),
         (lambda x: x, "it gives"),
     ],
-    "game_losses": [
+    "wgan_losses": [
         (lambda r, f: (r.mean() - f.mean(), f.mean()), "the article's"),
         (lambda r, f: (r.mean() - f.mean(), -f.mean()), "critic's loss has the wrong sign"),
         (lambda r, f: [f.mean() - r.mean(), f.mean()], "generator's loss has the wrong sign"),
@@ -35,7 +35,7 @@ WRONG = {
             "does not depend on the generator",
         ),
     ],
-    "penalty_from_slopes": [
+    "penalty_from_gradients": [
         (lambda s: (np.clip(norms(s) - 1, 0, None) ** 2).mean(), "one-sided"),
         (lambda s: norms(s).mean() - 1, "The square is missing"),
         (lambda s: abs(1 - norms(s)).mean(), "absolute difference"),

@@ -7,7 +7,7 @@ WRONG = {
         (lambda average, weights, m: 0.5 * average + 0.5 * weights, "plain mean"),
         (lambda average, weights, m: weights, "it gives"),
     ],
-    "what_is_wrong": [
+    "diagnosis": [
         ([*RIGHT[:3], "sigmoid", "penalty"], "critics are exchanged"),
         (["learning rate", "photographs", "pairs", "penalty", "sigmoid"], "pixel loss of B and C"),
         (["pairs", "learning rate", "photographs", "penalty", "sigmoid"], "A and B"),

@@ -1,7 +1,7 @@
-"""What an exercise is, and how an answer to it is judged.
+"""Exercises, and how an answer is judged.
 
 An answer is right if it computes what the solution computes, however it does so. It is compared
-with the known mistakes as well, so that most wrong answers hear what is wrong with them.
+with the known mistakes as well, so that most wrong answers get a specific explanation.
 """
 
 import copy
@@ -90,10 +90,10 @@ def _array(value) -> np.ndarray:
     if array.dtype.kind == "c":
         return array.astype(np.complex128)
     if array.dtype.kind not in "biuf":
-        what = _a(type(value).__name__)
+        found = _a(type(value).__name__)
         if isinstance(value, (list, tuple)):
-            what += f" with {', '.join(sorted({type(part).__name__ for part in value}))} in it"
-        raise _Unusable(f"Numbers, arrays or texts can be compared, and this is {what}.")
+            found += f" with {', '.join(sorted({type(part).__name__ for part in value}))} in it"
+        raise _Unusable(f"Numbers, arrays or texts can be compared, and this is {found}.")
     return array.astype(np.float64)
 
 

@@ -59,7 +59,7 @@ EXERCISES = {
         solution=discriminator_loss,
         hint="`np.logaddexp(0, x)` is log(1 + exp(x)). Which sign of the logit belongs to the "
         "real half, which to the half of the fakes? The figure above shows both curves.",
-        insight="This is `judge_loss` of this lesson. If all logits are 0 it is log 2.",
+        insight="This is `cross_entropy_loss` of this lesson. If all logits are 0 it is log 2.",
         mistakes={
             "The labels are swapped: this is small when real points are called fake.": (
                 lambda real, fake: discriminator_loss(-real, -fake)
@@ -78,7 +78,7 @@ EXERCISES = {
     "generator_loss": Exercise(
         solution=generator_loss,
         hint="Which half of the discriminator's loss would you take if the fakes were real?",
-        insight="At a logit of -5 its slope is -0.993; it is steepest where the generator is bad.",
+        insight="At a logit of -5 its gradient is -0.993; it is large where the generator is bad.",
         mistakes={
             "This is the minimax loss, log(1 - p). It is flat where the generator is bad.": (
                 lambda fake: -np.logaddexp(0, fake).mean()
@@ -92,9 +92,9 @@ EXERCISES = {
             "Right for small logits, but a probability that is rounded to 0 has an infinite "
             "logarithm. `np.logaddexp` avoids that.": lambda fake: -np.log(_sigmoid(fake)).mean(),
             "The mean is asked for, not the sum.": lambda fake: np.logaddexp(0, -fake).sum(),
-            "This is the mean probability. The logarithm is missing, and without it the slope "
+            "This is the mean probability. The logarithm is missing, and without it the gradient "
             "vanishes for bad fakes.": lambda fake: -_sigmoid(fake).mean(),
-            "This is the mean logit with its sign turned, the loss of a Wasserstein generator. "
+            "This is the mean logit with its sign changed, the loss of a Wasserstein generator. "
             "Here the logit is a probability in disguise: -log p is asked for.": (
                 lambda fake: -fake.mean()
             ),
@@ -141,24 +141,24 @@ EXERCISES = {
     ),
     "wasserstein_1d": Exercise(
         solution=wasserstein_1d,
-        hint="Who goes to whom? The smallest to the smallest. Then each goes some way, and a way "
-        "has no sign.",
-        insight="In one dimension sorting finds the cheapest way. In more dimensions a critic "
-        "has to find the distance.",
+        hint="Which point goes to which? The smallest to the smallest. Each moves by a distance, "
+        "which has no sign.",
+        insight="In one dimension sorting finds the cheapest transport. In more dimensions a "
+        "critic has to find the distance.",
         mistakes={
             "Sort both samples first: their order means nothing, and the points go to partners "
             "that are too far away.": lambda a, b: np.abs(a - b).mean(),
             "This is the difference of the means. A narrow and a wide heap with one mean have a "
             "distance of more than 0.": lambda a, b: np.abs(a.mean() - b.mean()),
-            "Some ways go left and some right, and cancel. Take the length of each first.": (
+            "Some moves go left and some right, and cancel. Take the length of each first.": (
                 lambda a, b: (np.sort(a) - np.sort(b)).mean()
             ),
-            "The ways are squared here. This is the square of another distance (W2); take the "
+            "The moves are squared here. This is the square of another distance (W2); take the "
             "lengths.": lambda a, b: ((np.sort(a) - np.sort(b)) ** 2).mean(),
-            "The mean of the ways is asked for; the median forgets the long ones.": (
+            "The mean of the moves is asked for; the median ignores the long ones.": (
                 lambda a, b: np.median(np.abs(np.sort(a) - np.sort(b)))
             ),
-            "This is the sum of all ways. Take their mean, or it grows with the sample.": (
+            "This is the sum of all moves. Take their mean, or it grows with the sample.": (
                 lambda a, b: np.abs(np.sort(a) - np.sort(b)).sum()
             ),
         },

@@ -3,7 +3,7 @@
 from .exercise import Exercise
 
 
-def half_sum_reach(x):
+def half_sum_range(x):
     # tanh lies between -1 and 1, and the halving comes after the sum.
     return (x - 1) / 2, (x + 1) / 2
 
@@ -45,8 +45,8 @@ def _last_stride_only(layers):
 
 
 EXERCISES = {
-    "half_sum_reach": Exercise(
-        solution=half_sum_reach,
+    "half_sum_range": Exercise(
+        solution=half_sum_range,
         hint="What are the smallest and the largest value of tanh? Put each into "
         "(x + tanh(c)) / 2.",
         insight="The interval is 1 wide, half of the range that pixels have. A black pixel (-1) "

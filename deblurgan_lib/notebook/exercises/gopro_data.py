@@ -166,8 +166,8 @@ EXERCISES = {
         mistakes={
             "This is the streak before squashing. The frame became narrower, and the streak "
             "with it.": lambda speed, milliseconds, width, new: speed * milliseconds / 1000,
-            "This makes the streak longer. A narrower frame has a shorter streak; turn the "
-            "ratio around.": (
+            "This makes the streak longer. A narrower frame has a shorter streak; invert "
+            "the ratio.": (
                 lambda speed, milliseconds, width, new: speed * milliseconds / 1000 * width / new
             ),
             "The speed is in pixels a second and the time in thousandths of one; divide by "

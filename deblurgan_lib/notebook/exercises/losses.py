@@ -8,18 +8,18 @@ MEAN = np.array([103.939, 116.779, 123.68])
 
 
 def vgg_pixel(photo):
-    # The last axis is turned round first: the mean is in the order blue, green, red.
+    # The last axis is reversed first: the mean is in the order blue, green, red.
     return (photo[..., ::-1] + 1) * 127.5 - np.array([103.939, 116.779, 123.68])
 
 
-def game_losses(real_score, fake_score):
+def wgan_losses(real_score, fake_score):
     # The critic wants real high and fake low; the generator wants fake high.
     return np.mean(fake_score) - np.mean(real_score), -np.mean(fake_score)
 
 
-def penalty_from_slopes(slopes):
+def penalty_from_gradients(gradients):
     # One norm for each picture, over all its pixels and colours; the batch comes last.
-    norms = np.sqrt(np.sum(slopes**2, axis=(1, 2, 3)))
+    norms = np.sqrt(np.sum(gradients**2, axis=(1, 2, 3)))
     return np.mean((norms - 1) ** 2)
 
 
@@ -27,14 +27,14 @@ def matching_weight(pixel_gradient, term_gradient, share):
     return share * np.linalg.norm(pixel_gradient) / np.linalg.norm(term_gradient)
 
 
-def _norms(slopes, axis):
-    return np.sqrt(np.sum(slopes**2, axis=axis))
+def _norms(gradients, axis):
+    return np.sqrt(np.sum(gradients**2, axis=axis))
 
 
-def _slopes(*norms, seed=0):
-    """Random slopes (B, 4, 4, 3), one picture for each of the norms."""
-    slopes = np.random.default_rng(seed).standard_normal((len(norms), 4, 4, 3))
-    return slopes * np.reshape(np.array(norms) / _norms(slopes, (1, 2, 3)), (-1, 1, 1, 1))
+def _gradients(*norms, seed=0):
+    """Random gradients (B, 4, 4, 3), one picture for each of the norms."""
+    gradients = np.random.default_rng(seed).standard_normal((len(norms), 4, 4, 3))
+    return gradients * np.reshape(np.array(norms) / _norms(gradients, (1, 2, 3)), (-1, 1, 1, 1))
 
 
 _RANDOM = np.random.default_rng(1)
@@ -44,7 +44,7 @@ _TERM = _RANDOM.standard_normal((2, 4, 4, 3)) ** 3
 EXERCISES = {
     "vgg_pixel": Exercise(
         solution=vgg_pixel,
-        hint="Three steps: turn the colours round with `[..., ::-1]`, bring [-1, 1] to [0, 255], "
+        hint="Three steps: reverse the colours with `[..., ::-1]`, bring [-1, 1] to [0, 255], "
         "subtract the mean. In which order does the mean list the colours?",
         insight="This is `losses.vgg_input`. Black becomes about (-104, -117, -124): VGG was "
         "trained with numbers a hundred times larger than those of our networks.",
@@ -71,12 +71,13 @@ EXERCISES = {
             (np.linspace(-1, 1, 12).reshape(2, 2, 3),),
         ],
     ),
-    "game_losses": Exercise(
-        solution=game_losses,
+    "wgan_losses": Exercise(
+        solution=wgan_losses,
         hint="A loss is made small. Which of the two scores should fall when the critic learns, "
         "and which should rise? Which score can the generator change at all?",
-        insight="The two terms with the fake score have opposite signs: that is the whole game. "
-        "The real score is missing from the second, because the generator cannot change it.",
+        insight="The two terms with the fake score have opposite signs: the networks work against "
+        "each other. The real score is missing from the second, because the generator cannot "
+        "change it.",
         mistakes={
             "Both signs are the article's: its critic scores real pictures low. It works, too, "
             "but here a high score is to mean real.": (
@@ -109,42 +110,42 @@ EXERCISES = {
             (np.array([-4.0, -3.5]), np.array([-0.5, 1.5, 7.0])),
         ],
     ),
-    "penalty_from_slopes": Exercise(
-        solution=penalty_from_slopes,
-        hint="Write it in four steps: the norm of each picture's slope over axes 1, 2 and 3; its "
+    "penalty_from_gradients": Exercise(
+        solution=penalty_from_gradients,
+        hint="Write it in four steps: the norm of each picture's gradient over axes 1, 2, 3; its "
         "difference from 1; the square; the mean over the batch.",
-        insight="The order matters. Two pictures with slopes 0 and 2 have the mean slope 1, and "
-        "the penalty is still 1: every picture counts by itself.",
+        insight="The order matters. Two pictures with gradient norms 0 and 2 have a mean norm of "
+        "1, and the penalty is still 1: every picture counts by itself.",
         mistakes={
-            "Slopes below 1 cost nothing here. This one-sided penalty exists, but the paper's "
-            "and the library's pulls flat places up to 1 as well.": (
-                lambda slopes: np.mean(np.maximum(_norms(slopes, (1, 2, 3)) - 1, 0) ** 2)
+            "Norms below 1 cost nothing here. This one-sided penalty exists, but the paper's "
+            "and the library's pulls small norms up to 1 as well.": (
+                lambda gradients: np.mean(np.maximum(_norms(gradients, (1, 2, 3)) - 1, 0) ** 2)
             ),
-            "The square is missing, so slopes below 1 are a profit.": (
-                lambda slopes: np.mean(_norms(slopes, (1, 2, 3)) - 1)
+            "The square is missing, so norms below 1 are rewarded.": (
+                lambda gradients: np.mean(_norms(gradients, (1, 2, 3)) - 1)
             ),
             "This is the absolute difference from 1; the square is asked for.": (
-                lambda slopes: np.mean(np.abs(_norms(slopes, (1, 2, 3)) - 1))
+                lambda gradients: np.mean(np.abs(_norms(gradients, (1, 2, 3)) - 1))
             ),
-            "The mean over the batch is taken before the square, so slopes 0 and 2 cancel.": (
-                lambda slopes: (np.mean(_norms(slopes, (1, 2, 3))) - 1) ** 2
+            "The mean over the batch is taken before the square, so norms of 0 and 2 cancel.": (
+                lambda gradients: (np.mean(_norms(gradients, (1, 2, 3))) - 1) ** 2
             ),
-            "The norm is over the colours only. That asks for a slope of 1 in every single "
+            "The norm is over the colours only. That asks for a norm of 1 in every single "
             "pixel, so of much more than 1 in the picture.": (
-                lambda slopes: np.mean((_norms(slopes, -1) - 1) ** 2)
+                lambda gradients: np.mean((_norms(gradients, -1) - 1) ** 2)
             ),
             "This is one norm for the whole batch; each picture needs its own.": (
-                lambda slopes: (np.sqrt(np.sum(slopes**2)) - 1) ** 2
+                lambda gradients: (np.sqrt(np.sum(gradients**2)) - 1) ** 2
             ),
             "You took the mean over the pixels. A norm adds them up: the root of the sum of "
             "squares.": (
-                lambda slopes: np.mean((np.sqrt(np.mean(slopes**2, axis=(1, 2, 3))) - 1) ** 2)
+                lambda gradients: np.mean((np.sqrt(np.mean(gradients**2, axis=(1, 2, 3))) - 1) ** 2)
             ),
             "The root is missing: this compares the squared norm with 1.": (
-                lambda slopes: np.mean((np.sum(slopes**2, axis=(1, 2, 3)) - 1) ** 2)
+                lambda gradients: np.mean((np.sum(gradients**2, axis=(1, 2, 3)) - 1) ** 2)
             ),
         },
-        cases=[(_slopes(1.0, 1.0),), (_slopes(3.0),), (_slopes(0.0, 2.0, 0.5),)],
+        cases=[(_gradients(1.0, 1.0),), (_gradients(3.0),), (_gradients(0.0, 2.0, 0.5),)],
     ),
     "matching_weight": Exercise(
         solution=matching_weight,

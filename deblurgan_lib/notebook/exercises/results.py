@@ -119,8 +119,8 @@ EXERCISES = {
         insight="Where the kernel let a frequency pass, this is 1 / H; where it let nothing pass, "
         "it is 0 instead of infinity.",
         mistakes={
-            "Without the conjugate the phase is turned the wrong way, and everything is moved "
-            "twice as far instead of back.": lambda h, k: h / (np.abs(h) ** 2 + k),
+            "Without the conjugate the phase is rotated in the wrong direction, and everything is "
+            "moved twice as far instead of back.": lambda h, k: h / (np.abs(h) ** 2 + k),
             "This is 1 / (H + balance): it only moves the place where it becomes infinite. The "
             "balance belongs beside |H|².": lambda h, k: 1 / (h + k),
             "H squared is not |H|²: of a complex number take the absolute value first.": (

@@ -42,7 +42,7 @@ EXERCISES = {
         solution=to_unit_range,
         hint="Which factor makes 255 units as long as 2 units? Then move the result, and mind "
         "what 8-bit numbers do when they are multiplied.",
-        insight="This is how the library feeds its networks (`datasets.pipeline.to_float`).",
+        insight="This is how the library feeds its networks (`photos.to_float`).",
         mistakes={
             "This is [0, 1]. Black must become -1, not 0.": lambda pixels: pixels / 255,
             "This is [-0.5, 0.5]; the range must be twice as wide.": (

@@ -9,7 +9,7 @@ def averaged(average, weights, momentum):
     return momentum * average + (1 - momentum) * weights
 
 
-def what_is_wrong():
+def diagnosis():
     # One letter for each of the runs A, B, C, D and E.
     return ["learning rate", "pairs", "photographs", "penalty", "sigmoid"]
 
@@ -20,8 +20,8 @@ def run_cost(operations, steps, rate, used, price):
 
 
 def swapped(first, second):
-    """The diagnosis with two of its illnesses exchanged."""
-    answer = what_is_wrong()
+    """The diagnosis with two of its failures exchanged."""
+    answer = diagnosis()
     answer[first], answer[second] = answer[second], answer[first]
     return answer
 
@@ -47,8 +47,8 @@ EXERCISES = {
         },
         cases=[(AVERAGE, WEIGHTS, 0.99), (AVERAGE, WEIGHTS, 0.5), (AVERAGE, WEIGHTS, 0.0)],
     ),
-    "what_is_wrong": Exercise(
-        solution=what_is_wrong,
+    "diagnosis": Exercise(
+        solution=diagnosis,
         hint="Two runs have a critic without a penalty: one kind of score can grow without end, "
         "the other cannot. One run learns its crops and not the held-out photographs.",
         insight="A loss alone names none of these. The score of held-out photographs and the "
@@ -59,7 +59,7 @@ EXERCISES = {
             "Look at the pixel loss of B and C again: in which of the two does the network learn "
             "what it is shown, but nothing that helps elsewhere?": lambda: swapped(1, 2),
             "A and D are exchanged. Which of the two is wrong from its first epoch on, before any "
-            "critic plays?": lambda: swapped(0, 3),
+            "critic is trained?": lambda: swapped(0, 3),
             "A and B are exchanged. With wrong pairs the loss stays high but finite; too high a "
             "learning rate throws the weights away.": lambda: swapped(0, 1),
         },
