@@ -55,10 +55,14 @@ def with_new_text(stored: nbformat.NotebookNode, run: nbformat.NotebookNode):
         if cell.cell_type != "code" or ignored or text_of(cell) == text_of(new):
             continue
         pictures = [output for output in cell.outputs if "image/" in str(output.get("data", {}))]
+        cell.outputs = []
         for output in new.outputs:
             if pictures and "image/" in str(output.get("data", {})):
-                output.update(pictures.pop(0))
-        cell.outputs = new.outputs
+                output = pictures.pop(0)
+            if cell.outputs and output.get("name") == "stdout" == cell.outputs[-1].get("name"):
+                cell.outputs[-1].text += output.text  # A kernel sends a stream in several pieces.
+            else:
+                cell.outputs.append(output)
     return stored
 
 

@@ -21,11 +21,11 @@ from deblurgan_lib.training.gan import DeblurGAN
 
 def test_auto_chooses_by_environment_then_by_device(monkeypatch):
     monkeypatch.setenv("DEBLURGAN_PROFILE", "smoke")
-    assert profiles.choose("auto", gpu=True) == "smoke"
+    assert profiles.choose("auto", gpu=True) == profiles.PROFILES["smoke"]
     monkeypatch.delenv("DEBLURGAN_PROFILE")
-    assert profiles.choose("auto", gpu=True) == "colab"
-    assert profiles.choose("auto", gpu=False) == "sample"
-    assert profiles.choose("full", gpu=False) == "full"
+    assert profiles.choose("auto", gpu=True) == profiles.PROFILES["colab"]
+    assert profiles.choose("auto", gpu=False) == profiles.PROFILES["sample"]
+    assert profiles.choose("full", gpu=False) == profiles.PROFILES["full"]
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
