@@ -3,7 +3,7 @@
 Its modules and packages from the ground up, in the order in which the lessons meet them. Each
 imports only what stands before it, within a package too; this list is the only place of the order.
 
-    errors  backend  progress  files  paths  precision  machine  photos  figures
+    errors  backend  arguments  progress  files  paths  precision  machine  photos  figures
     data          blur  pairs  sample  drive  download  gopro  datasets  cache  pipeline
     models        layers  features  generators  critics  receptive_field  cost
     evaluation

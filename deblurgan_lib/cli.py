@@ -197,7 +197,8 @@ def _parser() -> argparse.ArgumentParser:
     cache.set_defaults(do=_cache)
 
     train = commands.add_parser("train", help="train a generator, or continue an interrupted run")
-    train.add_argument("--recipe", default="course", help=", ".join(recipes.RECIPES))
+    known = ", ".join(recipes.RECIPES)
+    train.add_argument("--recipe", default="", help=f"{known} (default: course)")
     train.add_argument("--profile", default="auto", help=", ".join(["auto", *profiles.PROFILES]))
     train.add_argument(
         "--data", default="sample", help="sample, gopro, or a folder with train and test"
@@ -206,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
         "--run-name", default="", help="folder below runs/ (default: RECIPE-PROFILE)"
     )
     train.add_argument("--epochs", type=int, default=0, help="default: the profile's")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=int, help="of weights and data (default: 0)")
     train.add_argument(
         "--fresh-blur",
         type=float,

@@ -16,6 +16,11 @@ from .progress import progress
 
 BLOCK = 1 << 20
 
+try:
+    import fcntl
+except ImportError:  # On Windows without WSL.
+    fcntl = None
+
 REMEDIES = {
     "make room on the disk": ("ENOSPC", "EDQUOT"),
     "give yourself the right to write there, or choose another folder": ("EACCES", "EPERM"),
@@ -78,6 +83,45 @@ def explaining(failure: str, then: str = " and start again, it continues") -> It
         raise
     except OSError as error:
         raise CourseError(f"{failure} ({reason(error)}); {advice(error)}{then}.") from None
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the file `path` as a lock inside the block, and remove it afterwards.
+
+    The system lets go of the lock of a process that was killed; only the empty file stays. Where
+    there are no locks, as on some folders of the network, the block is entered without one.
+
+    Yields:
+        False if another process holds the lock, or another block of this one.
+    """
+    file = _take_lock(path)
+    try:
+        yield file is not None
+    finally:
+        if file is not None:
+            with contextlib.suppress(OSError):  # Its folder may have gone meanwhile.
+                path.unlink()
+            os.close(file)
+
+
+def _take_lock(path: Path) -> int | None:
+    """The opened and locked file; None if it is locked already."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT)
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                return file
+            os.close(file)
+            return None
+        # Whoever held it may have removed it after we opened it; then it locks nothing.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        os.close(file)
 
 
 def write_json(path: Path, value: dict) -> None:

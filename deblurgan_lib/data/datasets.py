@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .. import paths
+from ..arguments import as_text
 from ..errors import CourseError
 from . import gopro, sample
 
@@ -17,6 +18,7 @@ def find_data(data: str) -> Path:
     Raises:
         CourseError: there is no such folder, or GOPRO could not be downloaded.
     """
+    data = as_text(data, "data") or "sample"
     if data == "sample":
         return sample.make_sample(paths.home() / "data" / "sample")
     if data == "gopro":

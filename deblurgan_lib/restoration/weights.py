@@ -36,6 +36,8 @@ def shipped() -> list[str]:
 def find_weights(weights: str | Path, runs: Path) -> Path:
     """The file of a trained generator: a path, the name of a run, or of one that is shipped.
 
+    A name that is both is the shipped one's. `train` refuses such names, but a folder may be older.
+
     Raises:
         CourseError: there is no such file, run, or shipped generator.
     """
@@ -44,9 +46,12 @@ def find_weights(weights: str | Path, runs: Path) -> Path:
             raise CourseError(f"There is no file {weights}; check the path.")
         return Path(weights)
     if re.fullmatch(r"[\w.-]+", str(weights)):
-        for file in (Path(runs) / weights / "generator.keras", SHIPPED / f"{weights}.keras"):
-            if file.is_file():
-                return file
+        files = SHIPPED / f"{weights}.keras", Path(runs) / weights / "generator.keras"
+        found = [file for file in files if file.is_file()]
+        if len(found) == 2:
+            print(f"{weights} is the generator that is shipped; the run's is {found[1]}.")
+        if found:
+            return found[0]
     done = sorted(file.parent.name for file in Path(runs).glob("*/generator.keras"))
     finished = f"finished runs: {', '.join(done)}" if done else "no run has finished yet"
     raise CourseError(

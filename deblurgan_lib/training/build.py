@@ -12,6 +12,7 @@ from .recipes import Recipe
 
 
 def build_generator(recipe: Recipe, profile: Profile) -> keras.Model:
+    """The recipe's generator in the profile's size: (B, H, W, 3) to the same, in [-1, 1]."""
     sizes = {"width": profile.width, "blocks": profile.blocks}
     shared = {"norm": recipe.norm, "skip": recipe.skip, "dropout": recipe.dropout}
     if recipe.generator == "space_to_depth_unet":
@@ -22,6 +23,7 @@ def build_generator(recipe: Recipe, profile: Profile) -> keras.Model:
 
 
 def build_critic(recipe: Recipe, profile: Profile) -> keras.Model:
+    """The recipe's critic in the profile's size: (B, crop, crop, 3) to a score or a map of them."""
     if recipe.critic == "tutorial":
         return models.tutorial_critic(profile.crop, profile.critic_width)
     return models.patch_critic(profile.critic_width, norm=recipe.critic_norm)

@@ -3,10 +3,13 @@
 Starting a run again under the same name continues it; the folder itself is `run.py`.
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import os
 import platform
 import re
+import unicodedata
 from pathlib import Path
 
 import keras
@@ -14,12 +17,14 @@ import numpy as np
 import tensorflow as tf
 
 from .. import evaluation, figures, restoration
+from ..arguments import as_number, as_text, as_whole
 from ..data import blur
 from ..data.pairs import Pair, find_pairs, spread
 from ..data.pipeline import training_batches, whole_photos
 from ..data.sample import is_complete
 from ..errors import CourseError
 from ..files import write_json
+from ..paths import commit
 from ..photos import photo_size, read_photo, write_photo
 from ..precision import POLICIES, dtype_policy, measure_precision
 from . import devices, profiles, recipes
@@ -46,10 +51,10 @@ def train(
     run_name: str,
     data: Path,
     runs: Path,
-    recipe: str | recipes.Recipe = "course",
+    recipe: str | recipes.Recipe = "",
     profile: str | profiles.Profile = "auto",
     epochs: int = 0,
-    seed: int = 0,
+    seed: int | None = None,
     fresh_blur: float | None = None,
     start_from: str | Path = "",
     precision: str = "auto",
@@ -62,113 +67,170 @@ def train(
     All GPUs of this machine share each batch, and with `TF_CONFIG` those of several machines, each
     of which calls this function; `data` and `runs` are then folders that all of them see.
 
+    A run that has begun keeps what it was begun with: an argument that is left out is the run's,
+    another value than the run's is refused. More `epochs` than before continue a run whose
+    learning rate is constant, without pretraining.
+
     Args:
         run_name: folder of the run below `runs`; letters, digits, `.`, `_` and `-`; empty for
             `RECIPE-PROFILE`.
-        data: a data set, see `data.pairs`.
+        data: a data set, see `data.pairs`. A run knows it by the names of its pairs, so that its
+            folder may be moved or renamed.
         runs: where runs are kept.
-        recipe: a name in `recipes.RECIPES`, or a recipe of your own.
+        recipe: a name in `recipes.RECIPES`, a recipe of your own, or empty for `"course"`.
         profile: a name in `profiles.PROFILES`, `"auto"`, or a profile of your own.
         epochs: number of epochs; 0 for the profile's.
-        seed: of the first weights and of the data; on one machine the same seed gives the same
-            run but for the order in which threads add (see README).
+        seed: of the first weights and of the data, None for 0; on one machine the same seed gives
+            the same run but for the order in which threads add (see README).
         fresh_blur: share of crops whose blur is not the one on disk but a camera shake made anew
             from the sharp half; None: a half in the sample set, where all blur is of that kind,
             and none elsewhere.
         start_from: a trained generator, as for `restoration.load`, to fine-tune: this run begins
             with its weights, at a quarter of the recipe's learning rate; empty: random weights.
         precision: the Keras dtype policy to train in: `"float32"`, `"mixed_bfloat16"` or
-            `"mixed_float16"`; `"auto"`: that of the run so far, or else the device's fastest.
+            `"mixed_float16"`; `"auto"`: the device's fastest.
         minutes: a checkpoint is made when so many have passed since the last one.
         callbacks: further Keras callbacks; with several machines each has its own.
         verbose: as in `keras.Model.fit`.
 
     Returns:
-        The finished run. A run that was finished before is returned as it is.
+        The finished run. A run that was finished before is returned as it is; if only its report
+        is missing or damaged, its generator is scored again.
 
     Raises:
-        CourseError: an argument does not fit, the data is not right, training diverged, or the
-            disk is full. What was in the run's folder stays.
+        CourseError: an argument does not fit, the data is not right, training diverged, another
+            process trains this run, or the disk refuses. What was in the run's folder stays.
     """
     strategy = devices.choose()
+    run_name, data, start_from = (
+        as_text(value, name)
+        for name, value in (("run_name", run_name), ("data", data), ("start_from", start_from))
+    )
+    precision = as_text(precision, "precision") or "auto"
+    epochs, seed = as_whole(epochs, "epochs") or 0, as_whole(seed, "seed")
+    fresh_blur, minutes = as_number(fresh_blur, "fresh_blur"), as_number(minutes, "minutes") or 0.0
+    _check_ranges(epochs, seed, fresh_blur, precision)
     gpus = tf.config.list_physical_devices("GPU")
     built_in = is_complete(Path(data))
-    profile = profiles.choose(profile, gpu=bool(gpus), few_photos=built_in)
+    recipe_is_given, profile_is_given = recipe not in ("", None), profile not in ("auto", "", None)
     recipe = recipes.choose(recipe)
-    names = recipes.name_of(recipe), profiles.name_of(profile)
-    run_name = run_name or "-".join(names)
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_name):
+    profile = profiles.choose(profile, gpu=bool(gpus), few_photos=built_in)
+    run_name = run_name or f"{recipes.name_of(recipe)}-{profiles.name_of(profile)}"
+    _check_name(run_name)
+    run, data = Run(Path(runs) / run_name), Path(data).resolve()
+    chief = devices.is_chief(strategy)
+    with run.explained():
+        if not chief:
+            devices.barrier(strategy)  # Until the chief has begun the run.
+        before = run.config if run.has_begun or not chief else {}
+        if before and not recipe_is_given:
+            recipe = run.kept("recipe", recipes.Recipe)
+        if before and not profile_is_given:
+            profile = run.kept("profile", profiles.Profile)
+        devices.per_replica_batch(profile.batch, strategy)
+        train_pairs, test_pairs = find_pairs(data / "train"), find_pairs(data / "test")
+        _check_test_sizes(test_pairs)
+        start = _find_start(start_from, runs, before)
+        names = [unicodedata.normalize("NFC", pair.sharp.stem) for pair in train_pairs + test_pairs]
+        binding = {
+            "recipe": recipes.name_of(recipe),
+            "profile": profiles.name_of(profile),
+            "recipe_values": dataclasses.asdict(recipe),
+            "profile_values": dataclasses.asdict(profile),
+            "pairs": {"train": len(train_pairs), "test": len(test_pairs)},
+            "pair_names": hashlib.sha256("\n".join(names).encode()).hexdigest()[:32],
+            "epochs": epochs or before.get("epochs", profile.epochs),
+            "seed": before.get("seed", 0) if seed is None else seed,
+            "fresh_blur": fresh_blur,
+            "precision": precision,
+            "start_checksum": checksum(start) if start else before.get("start_checksum"),
+        }
+        if fresh_blur is None:
+            default = FRESH_BLUR if built_in else 0.0
+            binding["fresh_blur"] = before.get("fresh_blur", default)
+        if precision == "auto":
+            binding["precision"] = before.get("precision") or measure_precision()
+        describing = {
+            "data": data.name,
+            "start_from": start_from or before.get("start_from", ""),
+            "features": feature_network_name(recipe, profile),
+            "shakes": "sample" if built_in else FRAME_SHAKES,
+            "device": gpus[0].name if gpus else f"CPU, {os.cpu_count()} cores",
+            "commit": commit(),
+            "versions": {
+                "python": platform.python_version(),
+                "tensorflow": tf.__version__,
+                "keras": keras.__version__,
+                "numpy": np.__version__,
+            },
+        }
+        config = binding | describing
+        is_done = run.is_finished and config["epochs"] <= run.config["epochs"]
+        with run.alone() if chief and not is_done else contextlib.nullcontext():
+            if chief:
+                if not run.has_begun:
+                    run.begin(config)
+                run.extend(config)
+                run.check(config)
+                _mend_report(run, test_pairs)
+                devices.barrier(strategy)
+            run.check(config)
+            if not run.is_finished:
+                with dtype_policy(run.config["precision"]):
+                    gan = _fit(
+                        run,
+                        strategy,
+                        recipe,
+                        profile,
+                        train_pairs,
+                        test_pairs,
+                        start,
+                        minutes,
+                        callbacks,
+                        verbose,
+                    )
+                if chief:
+                    _finish(run, recipe, profile, gan, test_pairs)
+                devices.barrier(strategy)
+    return run
+
+
+def _check_name(run_name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_name) or run_name.endswith(".keras"):
         raise CourseError(
-            f"The run name {run_name!r} may hold only letters, digits, '.', '_' and '-'; "
-            "where runs are kept is another argument."
+            f"The run name {run_name!r} may hold only letters, digits, '.', '_' and '-', and not "
+            "end in .keras; where runs are kept is another argument."
         )
+    if run_name.lower() in restoration.shipped():
+        raise CourseError(
+            f"The run name {run_name!r} is that of a generator that is shipped; choose another, "
+            "and if such a run has begun, rename its folder to go on."
+        )
+
+
+def _check_ranges(epochs: int, seed: int | None, fresh_blur: float | None, precision: str) -> None:
     if epochs < 0:
         raise CourseError(f"epochs={epochs} is negative; 0 stands for the profile's number.")
+    if not 0 <= (seed or 0) < 2**31:
+        raise CourseError(f"seed={seed} is not between 0 and {2**31 - 1}.")
+    if not 0 <= (fresh_blur or 0) <= 1:
+        raise CourseError(f"fresh_blur={fresh_blur} is not a share between 0 and 1.")
     if precision not in ("auto", *POLICIES):
         raise CourseError(
             f"There is no precision {precision!r}; choose one of auto, {', '.join(POLICIES)}."
         )
-    if not 0 <= seed < 2**31:
-        raise CourseError(f"seed={seed} is not between 0 and {2**31 - 1}.")
-    devices.per_replica_batch(profile.batch, strategy)
-    if fresh_blur is None:
-        fresh_blur = FRESH_BLUR if built_in else 0.0
-    if not 0 <= fresh_blur <= 1:
-        raise CourseError(f"fresh_blur={fresh_blur} is not a share between 0 and 1.")
-    epochs = epochs or profile.epochs
-    run, data = Run(Path(runs) / run_name), Path(data).resolve()
-    start = restoration.find_weights(start_from, runs) if start_from and not run.has_begun else None
-    train_pairs = find_pairs(data / "train")
-    test_pairs = find_pairs(data / "test")
-    _check_test_sizes(test_pairs)
-    if precision == "auto":
-        precision = run.config["precision"] if run.has_begun else measure_precision()
-    config = {
-        "recipe": names[0],
-        "profile": names[1],
-        "data": data.name,
-        "epochs": epochs,
-        "seed": seed,
-        "precision": precision,
-        "features": feature_network_name(recipe, profile),
-        "fresh_blur": fresh_blur,
-        "start_from": str(start_from),
-        "start_checksum": checksum(start) if start else None,
-        "shakes": "sample" if built_in else FRAME_SHAKES,
-        "recipe_values": dataclasses.asdict(recipe),
-        "profile_values": dataclasses.asdict(profile),
-        "pairs": {"train": len(train_pairs), "test": len(test_pairs)},
-        "device": gpus[0].name if gpus else f"CPU, {os.cpu_count()} cores",
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
-    }
-    with run.explained():
-        if devices.is_chief(strategy) and not run.has_begun:
-            run.begin(config)
-        devices.barrier(strategy)
-        run.check(config)
-        if not run.is_finished:
-            with dtype_policy(run.config["precision"]):
-                gan = _fit(
-                    run,
-                    strategy,
-                    recipe,
-                    profile,
-                    train_pairs,
-                    test_pairs,
-                    start,
-                    minutes,
-                    callbacks,
-                    verbose,
-                )
-            if devices.is_chief(strategy):
-                _finish(run, recipe, profile, gan, test_pairs)
-            devices.barrier(strategy)
-    return run
+
+
+def _find_start(start_from: str, runs: Path, before: dict) -> Path | None:
+    """The file to start from; one that is gone does not matter to a run that has begun with it."""
+    if not start_from:
+        return None
+    try:
+        return restoration.find_weights(start_from, runs)
+    except CourseError:
+        if before.get("start_from") == start_from:
+            return None
+        raise
 
 
 def _check_test_sizes(pairs: list[Pair]) -> None:
@@ -334,7 +396,24 @@ def _save_generator(recipe, profile, gan: DeblurGAN, path: Path) -> keras.Model:
 
 def _finish(run: Run, recipe, profile, gan: DeblurGAN, test_pairs: list[Pair]) -> None:
     """Save the generator, score it, picture it; the report comes last."""
-    generator = _save_generator(recipe, profile, gan, run.generator)
+    _report(run, _save_generator(recipe, profile, gan, run.generator), test_pairs)
+
+
+def _mend_report(run: Run, test_pairs: list[Pair]) -> None:
+    """Score a generator again that lacks nothing but a whole report."""
+    # Without a report and with checkpoints, the run may be on its way to more epochs.
+    if run.is_finished or (run.checkpoints and not (run.folder / "report.json").exists()):
+        return
+    try:
+        generator = restoration.load(run.generator)
+    except CourseError:  # It is not there yet, or damaged too: the run goes on.
+        return
+    print(f"The run {run.folder.name} has no whole report; its generator is scored again.")
+    _report(run, generator, test_pairs)
+
+
+def _report(run: Run, generator: keras.Model, test_pairs: list[Pair]) -> None:
+    """Score the generator and picture what it does."""
     report = evaluation.evaluate(lambda photo: restoration.restore(generator, photo), test_pairs)
     pair = test_pairs[0]
     blurred = read_photo(pair.blurred)

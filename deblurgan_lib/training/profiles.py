@@ -7,6 +7,7 @@ recipes take their width and depth from here, so that runs of one profile can be
 import os
 from dataclasses import dataclass
 
+from ..arguments import as_text
 from ..errors import CourseError
 
 
@@ -90,6 +91,7 @@ def choose(profile: str | Profile, gpu: bool, few_photos: bool = False) -> Profi
     """
     if isinstance(profile, Profile):
         return profile
+    profile = as_text(profile, "profile") or "auto"
     if profile == "auto":
         profile = os.environ.get("DEBLURGAN_PROFILE") or (
             "colab" if gpu and not few_photos else "sample"

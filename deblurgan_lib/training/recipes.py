@@ -9,6 +9,7 @@ but in `profiles.py`.
 
 from dataclasses import dataclass
 
+from ..arguments import as_text
 from ..errors import CourseError
 
 
@@ -107,13 +108,14 @@ RECIPES = {
 
 
 def choose(recipe: str | Recipe) -> Recipe:
-    """The recipe of that name; a recipe of your own is returned as it is.
+    """The recipe of that name, `course` without one; a recipe of your own is returned as it is.
 
     Raises:
         CourseError: no such recipe.
     """
     if isinstance(recipe, Recipe):
         return recipe
+    recipe = as_text(recipe, "recipe") or "course"
     if recipe not in RECIPES:
         raise CourseError(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
     return RECIPES[recipe]

@@ -8,6 +8,8 @@ written last: a run that has one is finished.
 
 import contextlib
 import dataclasses
+import json
+import re
 import warnings
 from pathlib import Path
 
@@ -15,9 +17,13 @@ import keras
 import tensorflow as tf
 
 from ..errors import CourseError
-from ..files import explaining, read_csv, read_json, replacing, sha256, write_json
+from ..files import explaining, locked, read_csv, read_json, replacing, sha256, write_json
 
-BINDING = ("recipe", "profile", "data", "pairs", "seed", "epochs", "precision")
+NEEDED = {"recipe", "profile", "data", "pairs", "seed", "epochs", "precision"}
+"""What every `config.json` has had."""
+DESCRIBING = {"data", "start_from", "features", "shakes", "device", "commit", "versions"}
+"""What in `config.json` describes a run, or follows from the rest; all else is binding. Data are
+known by the names of their pairs, and a generator to start from by its content."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +34,49 @@ class Run:
 
     @property
     def config(self) -> dict:
-        return _read_whole(self.folder / "config.json", set(BINDING))
+        """What would repeat the run.
+
+        Raises:
+            CourseError: the file is not there or damaged.
+        """
+        path = self.folder / "config.json"
+        config = read_json(path)
+        if not config.keys() >= NEEDED:
+            raise CourseError(
+                f"{path} is {'damaged' if path.exists() else 'not there'}; choose another run "
+                "name. A generator.keras beside it can still be used by its path."
+            )
+        return config
+
+    def kept(self, name: str, kind: type):
+        """The recipe or the profile that the run was begun with.
+
+        Args:
+            name: `"recipe"` or `"profile"`.
+            kind: its class.
+        """
+        try:
+            return kind(**self.config[f"{name}_values"])
+        except (KeyError, TypeError):  # Another version of the course had others.
+            raise CourseError(
+                f"The run {self.folder.name} has a {name} of another version of the course; choose "
+                "another run name."
+            ) from None
 
     @property
     def report(self) -> dict:
-        return _read_whole(self.folder / "report.json", {"psnr_restored", "photos"})
+        """The scores of the trained generator, see `evaluation.evaluate`.
+
+        Raises:
+            CourseError: the run is not finished, or the file is damaged.
+        """
+        if not self.is_finished:
+            path = self.folder / "report.json"
+            raise CourseError(
+                f"{path} is {'damaged' if path.exists() else 'not there'}; start the run "
+                f"{self.folder.name} again, and it writes it."
+            )
+        return read_json(self.folder / "report.json")
 
     @property
     def metrics(self) -> list[dict]:
@@ -47,12 +91,13 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        return (self.folder / "report.json").exists()
+        """Whether there is a report, and a whole one."""
+        return read_json(self.folder / "report.json").keys() >= {"psnr_restored", "photos"}
 
     @property
     def has_begun(self) -> bool:
         """Whether there is anything that another run under this name would spoil."""
-        return self.is_finished or bool(self.checkpoints)
+        return self.is_finished or self.generator.exists() or bool(self.checkpoints)
 
     @property
     def generator(self) -> Path:
@@ -64,26 +109,73 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "config.json", config)
 
+    @contextlib.contextmanager
+    def alone(self):
+        """Keep every other process from training this run inside the block.
+
+        Raises:
+            CourseError: another one does.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / ".lock") as ours:
+            if not ours:
+                raise CourseError(
+                    f"The run {self.folder.name} is being trained by another process; wait until "
+                    "that ends, or choose another run name."
+                )
+            yield
+
     def check(self, config: dict) -> None:
         """Check that this is the run that is in the folder.
 
+        Args:
+            config: what `config.json` would hold of the run that is asked for.
+
         Raises:
-            CourseError: a run with another recipe, data, seed or length has been here.
+            CourseError: one with another recipe, data, seed or the like has been here.
+        """
+        name, before, config = self.folder.name, self.config, json.loads(json.dumps(config))
+        changed = [
+            key
+            for key in config
+            if key not in DESCRIBING and key in before and before[key] != config[key]
+        ]
+        if changed == ["epochs"] and config["epochs"] > before["epochs"]:
+            raise CourseError(
+                f"The schedule of the run {name} is made for its {before['epochs']} epochs; train "
+                f"on from its generator under another name, with start_from={name!r} "
+                f"(--start-from {name})."
+            )
+        if changed:
+            # Another name says enough; other values of the same name are worth a word.
+            changed = [
+                key
+                for key in changed
+                if not key.endswith("_values") or key.removesuffix("_values") not in changed
+            ]
+            differing = "; ".join(_difference(key, before, config) for key in changed)
+            raise CourseError(
+                f"The run {name} exists and is another one ({differing}); choose another run name, "
+                "or give what it was begun with."
+            )
+
+    def extend(self, config: dict) -> None:
+        """Give the run more epochs, if that leaves what it has done so far as it is.
+
+        With a constant learning rate and no pretraining it does; other schedules would have been
+        others from the first step on.
+
+        Args:
+            config: as for `check`.
         """
         before = self.config
-        differing = [
-            f"{key} was {before[key]!r} and is now {config[key]!r}"
-            for key in BINDING
-            if before[key] != config[key]
-        ]
-        values = ("recipe_values", "profile_values")
-        if not differing and any(before.get(key) != config[key] for key in values):
-            differing = ["its recipe or profile has changed since"]
-        if differing:
-            raise CourseError(
-                f"The run {self.folder.name} exists and is another one ({'; '.join(differing)}); "
-                "choose another run name, or delete its folder."
-            )
+        recipe = before.get("recipe_values", {})
+        fits = recipe.get("decay") == "constant" and not recipe.get("pretraining")
+        if fits and self.checkpoints and config["epochs"] > before["epochs"]:
+            self.check(config | {"epochs": before["epochs"]})
+            # In this order, for a run that has a report is not trained any further.
+            (self.folder / "report.json").unlink(missing_ok=True)
+            write_json(self.folder / "config.json", before | {"epochs": config["epochs"]})
 
     def resume(self, gan: keras.Model) -> int:
         """Load the newest checkpoint that is whole.
@@ -92,22 +184,17 @@ class Run:
             The number of steps it has done, 0 if there is no checkpoint.
         """
         for path in reversed(self.checkpoints):
-            try:
-                _, steps, expected = path.name.removesuffix(".weights.h5").split("-")
-                if expected != checksum(path):
-                    raise ValueError("its content has changed")
-                with warnings.catch_warnings():
-                    warnings.simplefilter("error")  # Keras only warns of what it leaves out.
-                    gan.load_weights(path)
-            except Exception as error:  # A file with other weights raises many things.
-                reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-                print(f"{path} is damaged and is left out ({reason[0]}).")
-                continue
-            return int(steps)
+            name = re.fullmatch(r"step-(\d+)-(\w+)\.weights\.h5", path.name)
+            if not name or name[2] != checksum(path):
+                print(f"{path} is damaged and is left out (its content has changed).")
+            elif misfit := _load_checkpoint(gan, path):
+                print(f"{path} does not fit this run and is left out ({misfit}).")
+            else:
+                return int(name[1])
         if self.checkpoints:
             raise CourseError(
-                f"No checkpoint in {self.folder / 'checkpoints'} can be read; "
-                "delete them to start this run from the beginning."
+                f"No checkpoint in {self.folder / 'checkpoints'} can be used; choose another run "
+                f"name, or move the folder {self.folder.name} away to begin this run anew."
             )
         return 0
 
@@ -156,9 +243,30 @@ def checksum(path: Path) -> str:
     return sha256(path)[:32]
 
 
-def _read_whole(path: Path, needed: set[str]) -> dict:
-    value = read_json(path)
-    if not needed <= value.keys():
-        what = "damaged" if path.exists() else "not there"
-        raise CourseError(f"{path} is {what}; delete the folder {path.parent.name} to begin anew.")
-    return value
+def _difference(key: str, before: dict, config: dict) -> str:
+    if key == "start_checksum" and before["start_from"] == config["start_from"]:
+        return f"the weights of start_from={config['start_from']!r} have changed"
+    if key == "pair_names":
+        return "its pairs have other names"
+    if key.endswith("_values"):
+        return f"the values of its {key.removesuffix('_values')} have changed"
+    key = {"start_checksum": "start_from"}.get(key, key)
+    return f"{key} was {before[key]!r} and is now {config[key]!r}"
+
+
+def _load_checkpoint(gan: keras.Model, path: Path) -> str:
+    """Load a checkpoint that is whole.
+
+    Returns:
+        What does not fit into these networks and optimisers, or "". What else goes wrong, such as
+        too little memory, is no fault of the file and is raised.
+    """
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            gan.load_weights(path)
+        except (ValueError, KeyError) as error:
+            return " ".join(str(error).split())[:200] or type(error).__name__
+    # Of what it leaves out Keras only warns.
+    messages = [" ".join(str(each.message).split())[:200] for each in said]
+    return next((text for text in messages if text.startswith(("Skipping", "A total of"))), "")
