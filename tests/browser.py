@@ -168,7 +168,7 @@ def test_the_lesson_runs_and_answers(lesson, tmp_path, monkeypatch):
     errors = lesson.locator("[data-mime-type='application/vnd.jupyter.stderr']")
     assert errors.count() == 0, errors.first.inner_text()
     numbers = lesson.locator(".jp-CodeCell .jp-InputPrompt").all_text_contents()
-    # The first code cell is folded, and a folded cell shows no number.
+    # The first code cell is collapsed, and a collapsed cell shows no number.
     assert numbers == ["", *(f"[{i + 1}]:" for i in range(1, len(numbers)))]
 
     lesson.click(".jp-SideBar [data-id='table-of-contents']")

@@ -282,10 +282,10 @@ def gdown(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr(download, "STALLED", 20.0)  # Starting Python takes its time, too.
 
-    def put(version, what):
+    def put(version, behaviour):
         (folder / "gdown.py").write_text(
             f"import os, shutil, time\nARCHIVE = {str(folder / 'archive.zip')!r}\nPAGE = {PAGE!r}\n"
-            f"def download({SIGNATURES[version]}):\n    {FAKES[what]}\n"
+            f"def download({SIGNATURES[version]}):\n    {FAKES[behaviour]}\n"
         )
 
     return put
@@ -298,16 +298,16 @@ def drive_target(tmp_path):
 
 
 @pytest.mark.parametrize("version", SIGNATURES)
-@pytest.mark.parametrize("what", ["delivers", "continues"])
-def test_drive_delivers_through_either_gdown(gdown, drive_target, version, what):
-    gdown(version, what)
+@pytest.mark.parametrize("behaviour", ["delivers", "continues"])
+def test_drive_delivers_through_either_gdown(gdown, drive_target, version, behaviour):
+    gdown(version, behaviour)
     download.fetch([DRIVE], drive_target, SHA256)
     assert drive_target.read_bytes() == ARCHIVE
     assert list(drive_target.parent.iterdir()) == [drive_target]
 
 
 @pytest.mark.parametrize(
-    ("version", "what", "reason"),
+    ("version", "behaviour", "reason"),
     [
         ("5.2.2", "none", "gdown returned no file"),
         ("6.5.1", "raises", "Too many users have viewed it"),
@@ -316,11 +316,11 @@ def test_drive_delivers_through_either_gdown(gdown, drive_target, version, what)
         ("6.5.1", "exits", "gdown failed"),
     ],
 )
-def test_what_drive_refuses_is_said(gdown, drive_target, monkeypatch, version, what, reason):
+def test_what_drive_refuses_is_said(gdown, drive_target, monkeypatch, version, behaviour, reason):
     monkeypatch.setattr(download, "TRIES", 1)
-    if what == "hangs":
+    if behaviour == "hangs":
         monkeypatch.setattr(download, "STALLED", 0.6)
-    gdown(version, what)
+    gdown(version, behaviour)
     with pytest.raises(CourseError, match=re.escape(DRIVE) + rf" \({reason}"):
         download.fetch([DRIVE], drive_target, SHA256)
     assert not drive_target.exists()

@@ -26,7 +26,7 @@ GENERATORS = {
         4, 1, norm="instance", upsampling="transposed", skip="clip"
     ),
     "course": lambda: models.space_to_depth_unet_generator(4, 4),
-    "folding resnet": lambda: models.resnet_generator(
+    "space-to-depth resnet": lambda: models.resnet_generator(
         4, 1, norm="none", upsampling="resize", skip="residual", dropout=0, stem="space_to_depth"
     ),
     "unet": lambda: models.unet_generator(4, depth=2),
@@ -53,7 +53,7 @@ def test_any_size_comes_back_in_its_own_size(name, size):
     assert np.isfinite(restored).all()
 
 
-@pytest.mark.parametrize("name", ["course", "folding resnet", "unet"])
+@pytest.mark.parametrize("name", ["course", "space-to-depth resnet", "unet"])
 def test_with_the_residual_skip_an_untrained_generator_returns_its_input(name):
     picture = noise(1, 45, 70, 3)
     np.testing.assert_array_equal(GENERATORS[name]()(picture), picture)
@@ -77,7 +77,7 @@ def test_padding_reflects_and_then_repeats():
 
 def test_a_padded_picture_is_restored_as_the_larger_one_would_be():
     """Padding and cropping back is not allowed to shift or scale anything."""
-    generator = stirred(GENERATORS["folding resnet"]())
+    generator = stirred(GENERATORS["space-to-depth resnet"]())
     picture = noise(1, 64, 64, 3)
     whole = generator(picture).numpy()
     part = generator(picture[:, :62, :63]).numpy()
@@ -97,7 +97,7 @@ def test_depth_to_space_puts_every_pixel_back():
     )
 
 
-def test_evenly_unfolded_a_flat_picture_stays_flat():
+def test_a_flat_picture_stays_flat_after_depth_to_space():
     even = CheckerboardFree(4)
     convolution = keras.layers.Conv2D(48, 3, padding="valid")
     flat = np.broadcast_to(noise(1, 1, 1, 7), (1, 6, 6, 7))
@@ -118,7 +118,7 @@ def test_evenly_unfolded_a_flat_picture_stays_flat():
         assert abs(np.sum((before - after) * np.asarray(after))) < 1e-3
 
 
-def test_the_unfolded_generator_trains_without_a_grid():
+def test_the_depth_to_space_generator_trains_without_a_grid():
     """The constraint is applied by the optimiser, so that it holds after every update."""
     generator = stirred(GENERATORS["course"]())
     layer = generator.get_layer("to_rgb")
