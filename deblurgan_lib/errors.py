@@ -1,4 +1,4 @@
-"""What is meant for the reader: one exception. And what is not: the messages of C libraries."""
+"""The exception for users, and context managers that silence the messages of C libraries."""
 
 import contextlib
 import logging
@@ -7,7 +7,7 @@ import threading
 
 
 class CourseError(Exception):
-    """Something the reader can put right.
+    """An error that the user can fix.
 
     The message is one sentence that names the file or the argument and the way out. The command
     line prints it without a traceback.
@@ -35,7 +35,7 @@ def quiet_stderr():
 
 @contextlib.contextmanager
 def quiet_import():
-    """Hold back what TensorFlow logs while it loads, and later.
+    """Suppress the log messages of TensorFlow, while it is imported and later.
 
     It logs missing drivers and optimisations it could not do as errors, on machines where all is
     well, and warns of functions traced anew where a lesson starts several runs. What really goes

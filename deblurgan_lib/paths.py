@@ -1,4 +1,4 @@
-"""Where the course lives, and where it keeps what took long."""
+"""Folders: the checkout, data, runs, and Google Drive on Colab."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def home() -> Path:
 
 
 def storage() -> Path:
-    """Where what took long is kept: the course's folder, or one on Drive where that is mounted."""
+    """The folder for downloads and runs: the course's, or one on Drive where that is mounted."""
     return DRIVE / "deblurgan" if DRIVE.is_dir() else home()
 
 
@@ -30,7 +30,7 @@ def runs_folder() -> Path:
 
 
 def commit() -> str:
-    """The commit of the checkout, for what was measured with it; "" where there is none.
+    """The commit of the checkout, to record with measurements; "" where there is none.
 
     It ends with "-dirty" if anything but the tables of results has changed since.
     """

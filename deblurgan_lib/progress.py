@@ -1,4 +1,4 @@
-"""A progress bar, for whatever takes longer than a second."""
+"""Progress bars."""
 
 from tqdm import tqdm
 
@@ -6,7 +6,15 @@ from tqdm import tqdm
 def progress(
     title: str, total: int | None, done: int = 0, unit: str = "B", hidden: bool = False
 ) -> tqdm:
-    """A bar with speed and time left; what takes less than a second shows none."""
+    """A `tqdm` bar that appears after one second.
+
+    Args:
+        title: text before the bar.
+        total: number of units in all, None if unknown.
+        done: units that are done already.
+        unit: `"B"` for bytes, or the name of what is counted.
+        hidden: show nothing.
+    """
     return tqdm(
         total=total,
         initial=done,

@@ -47,7 +47,7 @@ class SecondTraining(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         try:
-            with Run(self.folder).alone():
+            with Run(self.folder).exclusive():
                 pass
         except CourseError as error:
             self.said = str(error)
@@ -224,10 +224,10 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     command = [sys.executable, "-c", code, tmp_path / ".lock"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "locked\n"
-        with pytest.raises(CourseError, match="by another process"), run.alone():
+        with pytest.raises(CourseError, match="by another process"), run.exclusive():
             pytest.fail("both have it")
         other.send_signal(signal.SIGKILL)
-    with run.alone():
+    with run.exclusive():
         pass
 
 

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "build": ["build_critic", "build_gan", "build_generator"],
         "gan": ["DeblurGAN"],
-        "loop": ["train"],
+        "loop": ["pretraining_epochs", "train"],
         "optimizers": ["Muon", "build_optimizer"],
         "profiles": ["PROFILES", "Profile"],
         "recipes": ["RECIPES", "Recipe"],

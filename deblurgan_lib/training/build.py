@@ -1,4 +1,4 @@
-"""From a recipe and a profile to networks, and to a GAN that is ready to train."""
+"""Networks and a compiled GAN from a recipe and a profile."""
 
 import keras
 
@@ -12,6 +12,7 @@ from .recipes import Recipe
 
 
 def build_generator(recipe: Recipe, profile: Profile) -> keras.Model:
+    """The generator of a recipe in the sizes of a profile, with random weights, see `models`."""
     """The recipe's generator in the profile's size: (B, H, W, 3) to the same, in [-1, 1]."""
     sizes = {"width": profile.width, "blocks": profile.blocks}
     shared = {"norm": recipe.norm, "skip": recipe.skip, "dropout": recipe.dropout}
@@ -23,6 +24,7 @@ def build_generator(recipe: Recipe, profile: Profile) -> keras.Model:
 
 
 def build_critic(recipe: Recipe, profile: Profile) -> keras.Model:
+    """The critic of a recipe in the sizes of a profile, with random weights, see `models`."""
     """The recipe's critic in the profile's size: (B, crop, crop, 3) to a score or a map of them."""
     if recipe.critic == "tutorial":
         return models.tutorial_critic(profile.crop, profile.critic_width)
@@ -30,14 +32,14 @@ def build_critic(recipe: Recipe, profile: Profile) -> keras.Model:
 
 
 def feature_network_name(recipe: Recipe, profile: Profile) -> str:
-    """Which VGG the run compares features with; offline it is always the installed VGG16."""
+    """The VGG of the perceptual loss; with an offline profile always the installed VGG16."""
     if recipe.features in FEATURES:
         return recipe.features
     return "vgg16-hed" if profile.offline else f"{recipe.features}-imagenet"
 
 
 def loss_weights(recipe: Recipe) -> dict[str, dict]:
-    """What `DeblurGAN.compile` takes in each phase: pretraining with pixels, and the whole GAN."""
+    """Arguments of `DeblurGAN.compile` in each phase: pixel pretraining, adversarial training."""
     return {
         "pretraining": {"pixel": 1.0},
         "adversarial": {
@@ -60,13 +62,13 @@ def build_gan(
     learning_rate_scale: float = 1.0,
     seed: int = 0,
 ) -> DeblurGAN:
-    """A DeblurGAN as a recipe wants it, compiled for its first phase, with new random weights.
+    """The DeblurGAN of a recipe, compiled for its first phase, with random weights.
 
     It computes in Keras' current dtype policy.
 
     Args:
-        recipe: what is computed, see `recipes`.
-        profile: how large, see `profiles`.
+        recipe: networks, losses and optimisers, see `recipes`.
+        profile: sizes, see `profiles`.
         pretraining_steps: generator updates with the pixel loss alone; with 0 the GAN is compiled
             for all terms at once.
         steps: generator updates in all.

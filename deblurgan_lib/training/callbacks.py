@@ -1,4 +1,4 @@
-"""What watches a run and keeps it: metrics, checkpoints, and the end at the first NaN."""
+"""Callbacks of a run: metrics, checkpoints, and the stop at the first NaN."""
 
 import csv
 import errno
@@ -34,7 +34,7 @@ class StopWhenNotFinite(keras.callbacks.Callback):
 
 
 def diverged(run: Run, quantity: str) -> CourseError:
-    """The error for a run whose losses or weights are no numbers any more."""
+    """The error for a run whose losses or weights are not finite."""
     kept = run.checkpoints[-1].name if run.checkpoints else "none yet"
     return CourseError(
         f"Training diverged: {quantity} became infinite or not a number. The last good checkpoint "

@@ -1,4 +1,4 @@
-"""Which devices compute a run: one, all GPUs of this machine, or those of several machines."""
+"""Distribution of a run: one device, all GPUs of this machine, or several machines."""
 
 import os
 
@@ -8,9 +8,9 @@ from ..errors import CourseError
 
 
 def choose() -> tf.distribute.Strategy:
-    """One device by itself; several share each batch, on this machine or, with `TF_CONFIG`, on all.
+    """The distribution strategy: one device, all of a machine, or several machines (`TF_CONFIG`).
 
-    It comes before all else that TensorFlow computes, which several machines require.
+    It must be called before TensorFlow computes anything, which several machines require.
     """
     if "TF_CONFIG" in os.environ:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -24,7 +24,7 @@ def choose() -> tf.distribute.Strategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes; it is where there is one machine."""
+    """Whether this process writes the files of the run; always true on a single machine."""
     cluster = strategy.cluster_resolver
     if cluster is None:
         return True
@@ -33,7 +33,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def barrier(strategy: tf.distribute.Strategy, number: int = 0) -> None:
-    """Wait until all machines are here.
+    """Wait until all machines have reached this point.
 
     Raises:
         CourseError: they did not come with the same number, the steps done, because they do not
@@ -57,7 +57,7 @@ def barrier(strategy: tf.distribute.Strategy, number: int = 0) -> None:
 
 
 def per_replica_batch(batch: int, strategy: tf.distribute.Strategy) -> int:
-    """How many crops of a batch each device gets.
+    """The number of crops of a batch on each device.
 
     Raises:
         CourseError: it cannot be divided.

@@ -166,7 +166,7 @@ def train(
         }
         config = binding | describing
         is_done = run.is_finished and config["epochs"] <= run.config["epochs"]
-        with run.alone() if chief and not is_done else contextlib.nullcontext():
+        with run.exclusive() if chief and not is_done else contextlib.nullcontext():
             if chief:
                 if not run.has_begun:
                     run.begin(config)
@@ -285,7 +285,7 @@ def _fit(
     # Other callbacks come before the swap, so that they see the averaged weights when a test ends.
     callbacks = [StopWhenNotFinite(run), *callbacks, *averaged]
     if devices.is_chief(strategy):
-        run.forget_after(done // n)
+        run.truncate_metrics(done // n)
         callbacks += [
             WriteMetrics(run),
             keras.callbacks.TensorBoard(run.folder / "logs", write_graph=False),

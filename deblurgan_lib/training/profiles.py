@@ -1,6 +1,6 @@
-"""How large a run is: one table of sizes.
+"""The profiles: a table of sizes.
 
-A profile says how much is computed, a recipe (`recipes.py`) says what. The networks of all
+A profile gives sizes, a recipe (`recipes.py`) networks and losses. The networks of all
 recipes take their width and depth from here, so that runs of one profile can be compared.
 """
 

@@ -1,4 +1,4 @@
-"""What a run computes: one table of everything in which the three recipes differ.
+"""The three recipes: a table of everything in which they differ.
 
 In everything that this table lists, `tutorial` follows the Keras article of 2018 as printed, faults
 included, but for its initial weights and the borders of its strided convolutions, which are as in
@@ -15,7 +15,7 @@ from ..errors import CourseError
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train a DeblurGAN.
+    """Networks, losses and optimisers of a DeblurGAN.
 
     Args:
         generator: `"resnet"` or `"space_to_depth_unet"`, see `models`.

@@ -1,6 +1,6 @@
-"""The folder of a training run: what is kept, and how nothing of it is lost.
+"""The folder of a training run: configuration, metrics, checkpoints, results.
 
-`runs/<name>/` holds `config.json` (what would repeat the run), `metrics.csv`, `logs/` for
+`runs/<name>/` holds `config.json` (all settings of the run), `metrics.csv`, `logs/` for
 TensorBoard, `checkpoints/` (the last two), `pixel_only.keras` (the generator when pretraining
 ended, if there was any), `generator.keras`, `report.json` and `before_after.png`. The report is
 written last: a run that has one is finished.
@@ -20,21 +20,21 @@ from ..errors import CourseError
 from ..files import explaining, locked, read_csv, read_json, replacing, sha256, write_json
 
 NEEDED = {"recipe", "profile", "data", "pairs", "seed", "epochs", "precision"}
-"""What every `config.json` has had."""
+"""The keys that every version of `config.json` has."""
 DESCRIBING = {"data", "start_from", "features", "shakes", "device", "commit", "versions"}
-"""What in `config.json` describes a run, or follows from the rest; all else is binding. Data are
-known by the names of their pairs, and a generator to start from by its content."""
+"""Keys of `config.json` that may differ when a run is continued; all others must be equal. A data
+set is identified by the names of its pairs, a generator to start from by its content."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run; what it knows it reads from its folder."""
+    """A run; its state is read from its folder."""
 
     folder: Path
 
     @property
     def config(self) -> dict:
-        """What would repeat the run.
+        """The settings of the run.
 
         Raises:
             CourseError: the file is not there or damaged.
@@ -49,7 +49,7 @@ class Run:
         return config
 
     def kept(self, name: str, kind: type):
-        """The recipe or the profile that the run was begun with.
+        """The recipe or the profile that the run was started with.
 
         Args:
             name: `"recipe"` or `"profile"`.
@@ -86,17 +86,17 @@ class Run:
 
     @property
     def checkpoints(self) -> list[Path]:
-        """Oldest first; the name holds the number of steps done and a checksum of the content."""
+        """Its checkpoints, oldest first; a name holds the number of steps and a checksum."""
         return sorted((self.folder / "checkpoints").glob("step-*.weights.h5"))
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is a report, and a whole one."""
+        """Whether there is a complete report."""
         return read_json(self.folder / "report.json").keys() >= {"psnr_restored", "photos"}
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is anything that another run under this name would spoil."""
+        """Whether there are results or checkpoints that another run would overwrite."""
         return self.is_finished or self.generator.exists() or bool(self.checkpoints)
 
     @property
@@ -105,16 +105,16 @@ class Run:
         return self.folder / "generator.keras"
 
     def begin(self, config: dict) -> None:
-        """Make the folder of a run that has not begun."""
+        """Make the folder of a new run and write its configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "config.json", config)
 
     @contextlib.contextmanager
-    def alone(self):
-        """Keep every other process from training this run inside the block.
+    def exclusive(self):
+        """Lock the run: no other process can train it inside the block.
 
         Raises:
-            CourseError: another one does.
+            CourseError: another process has locked it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / ".lock") as ours:
@@ -126,13 +126,13 @@ class Run:
             yield
 
     def check(self, config: dict) -> None:
-        """Check that this is the run that is in the folder.
+        """Check that the run in the folder is the one that is asked for.
 
         Args:
             config: what `config.json` would hold of the run that is asked for.
 
         Raises:
-            CourseError: one with another recipe, data, seed or the like has been here.
+            CourseError: it has another recipe, data set, seed or other setting.
         """
         name, before, config = self.folder.name, self.config, json.loads(json.dumps(config))
         changed = [
@@ -160,10 +160,10 @@ class Run:
             )
 
     def extend(self, config: dict) -> None:
-        """Give the run more epochs, if that leaves what it has done so far as it is.
+        """Raise the number of epochs, if the steps so far would have been the same.
 
-        With a constant learning rate and no pretraining it does; other schedules would have been
-        others from the first step on.
+        That is so with a constant learning rate and no pretraining; other schedules depend on the
+        number of epochs from the first step.
 
         Args:
             config: as for `check`.
@@ -173,12 +173,12 @@ class Run:
         fits = recipe.get("decay") == "constant" and not recipe.get("pretraining")
         if fits and self.checkpoints and config["epochs"] > before["epochs"]:
             self.check(config | {"epochs": before["epochs"]})
-            # In this order, for a run that has a report is not trained any further.
+            # In this order, because a run with a report is not trained any further.
             (self.folder / "report.json").unlink(missing_ok=True)
             write_json(self.folder / "config.json", before | {"epochs": config["epochs"]})
 
     def resume(self, gan: keras.Model) -> int:
-        """Load the newest checkpoint that is whole.
+        """Load the newest checkpoint that is undamaged and fits.
 
         Returns:
             The number of steps it has done, 0 if there is no checkpoint.
@@ -198,8 +198,8 @@ class Run:
             )
         return 0
 
-    def forget_after(self, epochs: int) -> None:
-        """Drop the rows of all but the first epochs: those that will be trained again."""
+    def truncate_metrics(self, epochs: int) -> None:
+        """Keep the rows of the first `epochs` epochs; the others will be trained again."""
         path = self.folder / "metrics.csv"
         if not path.exists():
             return
@@ -215,7 +215,7 @@ class Run:
 
     @contextlib.contextmanager
     def explained(self):
-        """Turn what the disk or the input pipeline raises into one sentence.
+        """Turn errors of the disk and of the input pipeline into a `CourseError`.
 
         TensorFlow wraps an error of a reader thread into one of its own, with a traceback inside.
         """
@@ -234,12 +234,12 @@ class Run:
             ) from None
         except tf.errors.OpError as error:
             _, found, sentence = error.message.partition("CourseError: ")
-            what = (sentence if found else error.message).strip().splitlines()[0]
-            raise CourseError(what) from None
+            message = (sentence if found else error.message).strip().splitlines()[0]
+            raise CourseError(message) from None
 
 
 def checksum(path: Path) -> str:
-    """What stands for a file's content in names and in `config.json`: half of its sha256."""
+    """Half of a file's sha256, which identifies it in names and in `config.json`."""
     return sha256(path)[:32]
 
 
@@ -255,11 +255,11 @@ def _difference(key: str, before: dict, config: dict) -> str:
 
 
 def _load_checkpoint(gan: keras.Model, path: Path) -> str:
-    """Load a checkpoint that is whole.
+    """Load a checkpoint that is undamaged.
 
     Returns:
-        What does not fit into these networks and optimisers, or "". What else goes wrong, such as
-        too little memory, is no fault of the file and is raised.
+        What does not fit these networks and optimisers, or "". Other errors, such as too little
+        memory, are no fault of the file and are raised.
     """
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
