@@ -1,4 +1,4 @@
-"""Read a photograph of any kind as 8-bit RGB, write one without ever leaving half a file."""
+"""Reading photographs of any kind as 8-bit RGB, and writing them atomically."""
 
 import contextlib
 import logging
@@ -18,7 +18,7 @@ FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
     ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF",
 }  # fmt: skip
-"""What is read, by suffix. Pillow's decoders of other formats are never tried on a file."""
+"""The formats that are read, by suffix; Pillow's other decoders are not used."""
 
 MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
 """179 million, where Pillow refuses a file as a decompression bomb: 0.7 GB once decoded."""
@@ -35,9 +35,9 @@ TRANSPOSES = {
 """EXIF's orientation to the operation that makes the photograph upright."""
 
 ORIENTATION_CHUNKS = {"exif", "xmp", "Raw profile type exif"}
-"""What Pillow finds ahead of a PNG's pixels, any of which may tell the orientation."""
+"""PNG chunks that may hold the orientation and that Pillow reads before the pixels."""
 
-# Damaged metadata and many pixels: neither is news to someone who gets the picture, or an error.
+# Pillow warns of damaged metadata and of many pixels; users get the picture, or an error.
 warnings.filterwarnings("ignore", module="PIL")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
@@ -63,7 +63,7 @@ def list_photos(folder: Path, recursive: bool = False, exclude: Path | None = No
 
 
 def _reason(error: Exception) -> str:
-    """What an exception says, in one short line."""
+    """The message of an exception, in one short line."""
     said = getattr(error, "strerror", None) or " ".join(str(error).split())
     return said[:200] or type(error).__name__
 
@@ -116,7 +116,7 @@ def photo_size(path: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class PhotoMetadata:
-    """What a photograph's file holds besides its colours, for the file that will hold its result.
+    """The contents of a photograph's file besides its colours, to be written with its result.
 
     Args:
         grey: the photograph has no colours.

@@ -140,6 +140,29 @@ def test_the_checks_find_what_is_retired_and_nothing_else():
         assert not re.search(pattern, innocent, re.IGNORECASE), pattern
 
 
+# Methods that Keras calls; its documentation says what they do.
+KERAS = re.compile("call|get_config|compute_output_shape|on_.*|zeropower_via_.*|lr_adjust")
+
+
+def without_docstring(body, prefix=""):
+    for node in body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if not ast.get_docstring(node) and not (prefix and KERAS.fullmatch(node.name)):
+            yield prefix + node.name
+        if isinstance(node, ast.ClassDef):
+            yield from without_docstring(node.body, f"{node.name}.")
+
+
+def test_every_public_function_has_a_docstring():
+    assert list(without_docstring(ast.parse("class A:\n def f(self): ...").body)) == ["A", "A.f"]
+    for path in sorted((ROOT / "deblurgan_lib").rglob("*.py")):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        if path.parent.name == "exercises":  # Solutions are explained by their exercise.
+            body = [node for node in body if isinstance(node, ast.ClassDef)]
+        assert not list(without_docstring(body)), path.name
+
+
 # ---------------------------------------------------------------------------- what texts refer to
 
 

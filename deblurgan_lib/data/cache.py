@@ -1,8 +1,8 @@
-"""Decoded photographs: the pairs of a folder as raw pixels in one file, for quick random crops.
+"""A cache of decoded photographs: the pairs of a folder as raw pixels in one file.
 
 Decoding a PNG costs a hundred times what cutting a crop out of it does. The file is mapped into
 memory instead of read: only what a crop covers is touched, and the operating system keeps these
-pages as long as it has room for them. It is optional, and never used when it is stale.
+pages as long as it has memory for them. The cache is optional, and not used when it is stale.
 """
 
 import functools
@@ -23,13 +23,13 @@ FORMAT = 1  # Another number when the layout changes, or what `read_photo` makes
 
 
 def _made_from(pair: Pair) -> list:
-    """What changes when a photograph does."""
+    """Name, size and time of both files, which change when a photograph does."""
     seen = [path.stat() for path in pair]
     return [[path.name, s.st_size, s.st_mtime_ns] for path, s in zip(pair, seen)]
 
 
 def _record(pairs: list[Pair]) -> dict:
-    """What a cache of these pairs holds; a dictionary keeps the order."""
+    """The record of a cache of these pairs, in their order."""
     entries = {}
     for pair in pairs:
         width, height = photo_size(pair.sharp)
@@ -39,7 +39,7 @@ def _record(pairs: list[Pair]) -> dict:
 
 
 def _ends(record: dict) -> list[int]:
-    """Where each pair ends in the file, bytes."""
+    """The offset at which each pair ends, bytes."""
     return list(itertools.accumulate(int(np.prod(e["shape"])) for e in record["pairs"].values()))
 
 
@@ -50,7 +50,7 @@ def _size(path: Path) -> int:
 def make_cache(folder: Path) -> Path:
     """Decode the pairs of `folder/A` and `folder/B` into one file, unless that is done.
 
-    What it takes of the disk is printed and checked first.
+    The disk space it needs is printed and checked first.
 
     Args:
         folder: gets `decoded.raw`, uint8 (2, H, W, 3) pair after pair in the order of their stems,
@@ -82,7 +82,7 @@ def make_cache(folder: Path) -> Path:
         folder, ends[-1] - _size(partial) - _size(pixels), f"The rest of {pixels.name}"
     )
     with explaining(f"{pixels} could not be written"):
-        pixels.unlink(missing_ok=True)  # It is stale, and its room is needed.
+        pixels.unlink(missing_ok=True)  # It is stale, and its space is needed.
         partial.touch()
         os.truncate(partial, kept)
         if not fits:
@@ -106,7 +106,9 @@ def _say_once(sentence: str) -> None:
 
 
 def open_cache(pairs: list[Pair]) -> list[np.ndarray] | None:
-    """The decoded photographs of these pairs, and one sentence; None if there is no cache.
+    """The decoded photographs of these pairs; None if there is no valid cache.
+
+    One printed sentence says which it is.
 
     Args:
         pairs: all or some pairs of one folder.

@@ -1,8 +1,8 @@
-"""One large archive over a network that fails: several sources, continued, checked at the end.
+"""Download of one large archive: several sources, resumed after errors, verified at the end.
 
-huggingface_hub was tried in its place: after a reset, an answer of 503 or an interruption it begins
+huggingface_hub was tried instead: after a reset, an answer of 503 or an interruption it starts
 again with the first of nine gigabytes (experiments/download_faults.py, docs/download_faults.csv).
-A plain call of gdown 5, which Colab has, waits for ever where nothing arrives any more.
+A plain call of gdown 5, which Colab has, waits for ever when a connection stalls.
 """
 
 import contextlib

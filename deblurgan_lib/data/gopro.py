@@ -1,8 +1,7 @@
 """GOPRO, the data set that DeblurGAN was trained on: download, verify, extract, split into A/B.
 
-What is known of it - addresses, checksum, licence, scenes, counts - stands in gopro.json;
-null there means unknown. Each step can be interrupted and continued, and leaves nothing half done
-under a final name.
+Its addresses, checksum, licence, scenes and counts are in gopro.json, where null means unknown.
+Each step can be interrupted and continued, and leaves no incomplete file under a final name.
 """
 
 import json
@@ -42,7 +41,7 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError,
 
 
 def manifest() -> dict:
-    """What is known of GOPRO: `sets`, `pairs`, `scenes`, `homepage`, `licence`, `citation`."""
+    """The manifest of GOPRO: `sets`, `pairs`, `scenes`, `homepage`, `licence`, `citation`."""
     return json.loads(MANIFEST.read_text(encoding="utf-8"))["gopro"]
 
 
@@ -52,7 +51,7 @@ def _check_blur(blur: str) -> None:
 
 
 def _state(archive: Path, sha256: str) -> str:
-    """What changes when the archive does; remembered, for hashing 9 GB each time takes long."""
+    """Path, size, time and checksum of the archive, stored because hashing 9 GB takes long."""
     seen = archive.stat()
     return f"{archive.resolve()} {seen.st_size} {seen.st_mtime_ns} {sha256}\n"
 
@@ -179,8 +178,8 @@ def _holds(folder: Path, infos: list[zipfile.ZipInfo]) -> bool:
 def extract(archive: Path, folder: Path, blur: str = "blur") -> Path:
     """Extract the frames that are needed: `sharp`, and one of the two kinds of blur.
 
-    Each scene is extracted beside its place and renamed when it is whole; what is there already
-    is left alone, so an interrupted extraction continues.
+    Each scene is extracted to a temporary folder and renamed when it is complete; what exists
+    already is kept, so an interrupted extraction continues.
 
     Args:
         archive: a zip archive in GOPRO's layout, see `download`.
@@ -279,7 +278,7 @@ def _to_average(scene: Path, n: int) -> list[tuple[list[Path], Path]]:
 
 
 def _missing(found: dict[str, dict[str, list]], averaged: bool) -> list[str]:
-    """How the scenes and pairs differ from those that GOPRO has, one entry a difference."""
+    """The differences between the scenes and pairs found and those of GOPRO, one entry each."""
     known, missing = manifest(), []
     for part in SPLITS:
         scenes, pairs = known["scenes"][part], {k: len(v) for k, v in found[part].items()}
@@ -299,7 +298,7 @@ def _missing(found: dict[str, dict[str, list]], averaged: bool) -> list[str]:
 
 
 def _place(photo: Path, target: Path) -> None:
-    """A hard link takes no room; on another disk, or where there are no links, it is a copy."""
+    """Link a photograph to its target; where hard links are not possible, copy it."""
     if target.is_file() and target.stat().st_size == photo.stat().st_size:
         return
     with replacing(target) as beside:
@@ -311,7 +310,7 @@ def _place(photo: Path, target: Path) -> None:
 
 
 def _record(folder: Path) -> dict:
-    """What `folder` was made with; {} if it was not made here."""
+    """The settings of the split in `folder`; {} if there are none."""
     return read_json(folder / "split.json")
 
 

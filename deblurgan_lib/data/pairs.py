@@ -1,7 +1,7 @@
-"""A/B pairs: the blurred photographs in a folder `A`, their sharp partners in `B`.
+"""A/B pairs: blurred photographs in a folder `A`, their sharp partners in `B`.
 
 A data set is a folder with `train/A`, `train/B`, `test/A` and `test/B`. Partners have the same
-file stem; nothing is ever paired by its place in a list.
+file stem; photographs are never paired by their position in a list.
 """
 
 from pathlib import Path
@@ -73,7 +73,7 @@ def find_pairs(folder: Path) -> list[Pair]:
 
 
 def spread(pairs: list[Pair], n: int) -> list[Pair]:
-    """At most `n` of the pairs, evenly spread over the list, so that every scene has a chance."""
+    """At most `n` of the pairs, evenly spread over the list, so that all scenes are represented."""
     if n >= len(pairs):
         return pairs
     return [pairs[i * len(pairs) // n] for i in range(n)]

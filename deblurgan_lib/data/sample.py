@@ -1,4 +1,4 @@
-"""The data set that is there without a download.
+"""The built-in data set, which needs no download.
 
 Photographs that ship inside scikit-image, blurred with seeded camera shake. The held-out
 photographs are other photographs, not other crops of the same ones.
@@ -33,7 +33,7 @@ PSF = {"size": 15, "max_length": 20.0}
 
 
 def _expected() -> dict:
-    """What a complete set was made from; another answer on disk means it must be made again."""
+    """The settings of a complete set; if those on disk differ, it is made again."""
     return {
         "photos": {split: list(names) for split, names in PHOTOS.items()},
         "shakes": SHAKES,
@@ -73,7 +73,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def make_sample(folder: Path) -> Path:
-    """Make the sample set, unless it is there and complete.
+    """Make the sample set, unless it is complete.
 
     Args:
         folder: gets `train/A`, `train/B`, `test/A`, `test/B` with 8-bit PNG and `sample.json`.

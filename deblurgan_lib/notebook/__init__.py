@@ -1,4 +1,4 @@
-"""What a lesson needs besides the library: its start, pictures in cells, widgets, exercises."""
+"""Code for notebooks only: the start of a lesson, figures in cells, widgets, exercises."""
 
 import lazy_loader
 

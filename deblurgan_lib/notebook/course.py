@@ -1,4 +1,4 @@
-"""The start of every lesson: where are we, what machine is this, how large will runs be."""
+"""The start of every lesson: the machine, the profile and the folders."""
 
 import sys
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ..training import profiles
 
 @dataclass(frozen=True)
 class Machine:
-    """What a lesson has to work with: the profile's name and sizes, and the device."""
+    """The name and sizes of a lesson's profile, and the device."""
 
     profile: str
     sizes: profiles.Profile

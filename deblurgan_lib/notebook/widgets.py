@@ -1,4 +1,4 @@
-"""What moves in a notebook while it runs."""
+"""Interactive widgets of the notebooks: live training, a before/after slider, an upload."""
 
 import base64
 import html
@@ -56,6 +56,7 @@ class LiveTraining(keras.callbacks.Callback):
         self.draw({"epoch": epoch, **logs})
 
     def draw(self, newest: dict):
+        """Draw curves and photograph again, `newest` being the metrics of the last epoch."""
         rows = [row for row in self.run.metrics if row["epoch"] < newest["epoch"]] + [newest]
         before, after = psnr(self.sharp, self.blurred), psnr(self.sharp, self.restored)
         photo = figures.before_after(
