@@ -92,6 +92,7 @@ class SaveCheckpoint(keras.callbacks.Callback):
         return time.monotonic() - self.saved >= 60 * self.minutes
 
     def save(self, steps: int) -> None:
+        """Write the checkpoint of this number of steps, and delete all but the newest two."""
         # The losses of a step are those before its update; a last update may have broken a weight.
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             raise diverged(self.run, "a weight")
