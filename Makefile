@@ -1,6 +1,9 @@
 # Two commands for a fresh machine: `make train` and `make test`. Each makes .venv if it is missing.
 
-PYTHON ?= python3
+# TensorFlow has wheels for Python 3.11 to 3.13; `make PYTHON=...` names another interpreter.
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
+IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -25,11 +28,27 @@ help:
 	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"
 
-$(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+# Debian and Ubuntu have ensurepip, without which an environment has no pip, in another package.
+$(BIN)/pip:
+	@for python in $(PYTHONS); do \
+	  $$python -c '$(IN_RANGE)' 2>/dev/null || continue; \
+	  if $$python -c 'import ensurepip' 2>/dev/null; then exec $$python -m venv $(VENV); fi; \
+	  echo "$$python has no venv module, which Debian and Ubuntu have in the package python3-venv."; \
+	done; \
+	if [ -n "$(PYTHON)" ]; then \
+	  echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13 with venv; name another, or none."; \
+	elif command -v uv >/dev/null; then exec uv venv --seed --python '>=3.11,<3.14' $(VENV); \
+	else echo "TensorFlow needs Python 3.11, 3.12 or 3.13: on Debian and Ubuntu 'sudo apt install" \
+	  "python3.13-venv' (Ubuntu 24.04: python3.12-venv), on Fedora 'sudo dnf install python3.13'," \
+	  "on macOS 'brew install python@3.13', and anywhere uv (https://docs.astral.sh/uv), which" \
+	  "fetches one; then run make again."; \
+	fi; exit 1
+
+$(READY): pyproject.toml constraints.txt | $(BIN)/pip
+	@extras=test; if nvidia-smi >/dev/null 2>&1; then extras=test,gpu; \
+	  echo "There is an NVIDIA driver: TensorFlow is installed with CUDA."; fi; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -e ".[$$extras]"
 	@touch $@
 
 train: $(READY)
@@ -89,8 +108,8 @@ interruptions: $(READY)
 
 # PyTorch, a baseline, has an environment of its own.
 TORCH := .venv-torch/bin/python
-$(TORCH):
-	$(PYTHON) -m venv .venv-torch
+$(TORCH): | $(READY)
+	$(BIN)/python -m venv .venv-torch
 	$@ -m pip install --quiet --disable-pip-version-check torch==2.13.0 numpy
 
 benchmark: $(READY) $(TORCH)

@@ -152,6 +152,10 @@ def hostile_configs():
     def a_disguise(config, layers):
         layers[2] |= {"module": "keras.layers", "class_name": "Add", "registered_name": "os>system"}
 
+    def a_second_disguise(config, layers):
+        own = {"class_name": "__lambda__", "registered_name": "deblurgan>PadToMultiple"}
+        layers[2] |= {"module": "keras.layers", **own}
+
     def a_type(config, layers):
         layers[2]["config"]["dtype"] = {"class_name": "__typespec__", "config": []}
 
@@ -197,6 +201,7 @@ def hostile_configs():
         "an activation": (an_activation, f"holds a function of keras.utils, {none_has}"),
         "another file's model": (another_files_model, f"holds a TFSMLayer .*{none_has}"),
         "a disguise": (a_disguise, f"holds a Add of keras.layers, {none_has}"),
+        "a second disguise": (a_second_disguise, f"holds a __lambda__ .*{none_has}"),
         "a type": (a_type, f"holds a __typespec__ of None, {none_has}"),
         "a nested model": (a_nested_model, f"holds a Functional .*{none_has}"),
         "a sequential": (a_sequential, "a Sequential, which is not a generator"),
@@ -320,6 +325,7 @@ def test_generators_of_all_recipes_and_profiles_are_accepted(tmp_path):
         lambda: models.resnet_generator(8, 2),
         lambda: models.resnet_generator(8, 2, norm="batch", skip="half_sum"),
         lambda: models.unet_generator(8, 2),
+        lambda: models.space_to_depth_unet_generator(4, 4),
         lambda: models.resnet_generator(64, 9),
     ):
         generator = build()

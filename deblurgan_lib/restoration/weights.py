@@ -199,11 +199,11 @@ def _check_names_and_numbers(node) -> None:
             _check_names_and_numbers(value)
     elif isinstance(node, dict):
         name, module = node.get("class_name"), node.get("module")
-        own = f"deblurgan>{name}"
+        registered = node.get("registered_name")
         if not (
             name in (None, "__keras_tensor__")
-            or (name in CLASSES.get(module, ()) and node.get("registered_name") is None)
-            or (node.get("registered_name") == own and own in keras.saving.get_custom_objects())
+            or (name in CLASSES.get(module, ()) and registered is None)
+            or name in _own_names(registered)
         ):
             raise ValueError(f"it holds a {name} of {module}, which no generator of the course has")
         for key, value in node.items():
@@ -211,6 +211,14 @@ def _check_names_and_numbers(node) -> None:
                 _check_names_and_numbers(value)
     elif isinstance(node, int | float) and not abs(node) <= MAX_SIZE:
         raise ValueError(f"it asks for a size of {node:.3g}")
+
+
+def _own_names(registered) -> tuple[str, ...]:
+    """What a file may call a layer of ours: its name, or the first one it was known by."""
+    known = keras.saving.get_custom_objects()
+    if not str(registered).startswith("deblurgan>") or registered not in known:
+        return ()
+    return known[registered].__name__, registered.removeprefix("deblurgan>")
 
 
 def _kernel_bytes(layer: dict) -> int:
