@@ -34,7 +34,6 @@ def commit() -> str:
 
     It ends with "-dirty" if anything but the tables of results has changed since.
     """
-
     folder = checkout()
     if folder is None:  # The working folder may be another project's checkout.
         return ""
@@ -44,8 +43,6 @@ def commit() -> str:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    if home() != Path(__file__).resolve().parent.parent:
-        return ""  # The working folder may be another project's checkout.
     others = (".", ":(exclude)benchmarks/RESULTS.md", ":(exclude)docs")
     try:
         changed = git("status", "--porcelain", "--untracked-files=no", "--", *others)
