@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from deblurgan_lib.precision import POLICIES, dtype_policy
 from deblurgan_lib.training.optimizers import Muon
 
 
@@ -31,6 +32,21 @@ def test_the_update_of_a_kernel_has_singular_values_near_one(shape):
     # It points down the gradient, in each of its directions.
     along = np.einsum("ik,ij,jk->k", u, update.reshape(rows, columns), v)
     assert (along < 0).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_how_small_a_gradient_is_does_not_change_its_update(policy):
+    """Down to the smallest numbers, and in half precision nearly as in float32."""
+    gradient = np.random.default_rng(0).normal(size=(3, 3, 48, 48)).astype("f")
+    gradient[0] *= 1e-3  # Of two sizes, so that the small ones are tiny beside the length of all.
+    expected = updated(np.zeros_like(gradient), gradient)
+    tolerance = {"float32": 1e-4, "mixed_float16": 0.02, "mixed_bfloat16": 0.1}[policy]
+    with dtype_policy(policy):
+        for size in (1e20, 1.0, 5e-5, 1e-6, 1e-20, 1e-30):
+            update = updated(np.zeros_like(gradient), (size * gradient).astype("f"))
+            difference = np.linalg.norm(update - expected) / np.linalg.norm(expected)
+            assert difference < tolerance
+        assert (updated(np.ones_like(gradient), 0 * gradient) == 0).all()
 
 
 def test_biases_and_the_last_layer_are_updated_by_adam():

@@ -28,6 +28,12 @@ def adversarial_loss(fake_score):
     return -ops.mean(fake_score)
 
 
+PENALTY_SCALE = 1024.0
+"""What the score is multiplied by while its gradient is taken, for float16: a picture has so many
+values that each has a tiny part in a gradient of length 1. The optimiser's loss scale does not
+reach inside. This one need not change in training, for the penalty keeps the length near 1."""
+
+
 def gradient_penalty(critic, real, fake, alpha):
     """The gradient penalty of WGAN-GP (Gulrajani et al. 2017, equation 3).
 
@@ -50,7 +56,8 @@ def gradient_penalty(critic, real, fake, alpha):
         tape.watch(interpolated)
         score = critic(interpolated, training=True)
         score = tf.reduce_mean(tf.reshape(score, (tf.shape(interpolated)[0], -1)), axis=1)
-    gradient = tf.cast(tape.gradient(score, interpolated), tf.float32)
+        scaled = PENALTY_SCALE * score
+    gradient = tf.cast(tape.gradient(scaled, interpolated), tf.float32) / PENALTY_SCALE
     norm = tf.sqrt(tf.reduce_sum(gradient**2, axis=range(1, len(gradient.shape))) + 1e-12)
     return tf.reduce_mean((norm - 1.0) ** 2)
 

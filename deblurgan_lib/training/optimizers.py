@@ -11,6 +11,8 @@ WARMUP_FRACTION = 0.07
 """Of the steps of a cosine schedule: the learning rate rises linearly."""
 FINAL_LEARNING_RATE_FRACTION = 0.1
 """Of the highest learning rate: what a cosine schedule ends at and then keeps."""
+TINY = 2.0**-126
+"""The smallest number that float32 holds with all its digits."""
 
 
 class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
@@ -45,13 +47,25 @@ class Muon(keras.optimizers.Muon):
         return len(variable.shape) < 2 or any(name in variable.path for name in self.exclude_layers)
 
     def zeropower_via_newtonschulz5(self, x, steps):
+        """Newton and Schulz's iteration, as Keras has it, but for a kernel of any size.
+
+        Only a gradient's direction counts, and however small it is, it has one: the squares of
+        1e-5 are zero in float16 already, and those of 1e-23 in float32. So the matrix is brought
+        to length 1 in float32, in two steps, and only then to the precision of training.
+        """
         matrix = ops.reshape(x, (-1, x.shape[-1]))
-        # The squares of a small gradient are zero in float16; its direction is not small.
-        matrix = matrix / ops.maximum(ops.norm(matrix), 1e-30)
+        for length in (lambda m: ops.max(ops.abs(m)), ops.norm):
+            matrix = matrix / ops.maximum(length(matrix), TINY)
         # The iteration is half of a step's multiplications on a small batch; it need not be exact.
         matrix = ops.cast(matrix, keras.config.dtype_policy().compute_dtype)
-        orthogonal = super().zeropower_via_newtonschulz5(matrix, steps)
-        return ops.reshape(ops.cast(orthogonal, x.dtype), x.shape)
+        tall = matrix.shape[0] > matrix.shape[1]
+        matrix = ops.transpose(matrix) if tall else matrix
+        for _ in range(steps):
+            square = matrix @ ops.transpose(matrix)
+            square = self.muon_b * square + self.muon_c * square @ square
+            matrix = self.muon_a * matrix + square @ matrix
+        matrix = ops.transpose(matrix) if tall else matrix
+        return ops.reshape(ops.cast(matrix, x.dtype), x.shape)
 
     def lr_adjust(self, x):
         return x * self.rms_rate * math.sqrt(max(math.prod(x.shape[:-1]), x.shape[-1]))
