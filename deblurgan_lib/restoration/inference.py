@@ -24,7 +24,8 @@ from ..progress import progress
 from . import motion
 
 TILE = 1024
-"""Pixels. A photograph of more than its square is restored in tiles of at most this side."""
+"""Pixels. A photograph of more than its square is restored in tiles of this side, or of twice their
+overlap."""
 
 
 def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
@@ -42,6 +43,8 @@ def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.n
     Returns:
         uint8 (H, W, 3).
     """
+    # On a GPU Keras would else compile with XLA, anew for every size of photograph.
+    generator.jit_compile = False
     if photo.shape[0] * photo.shape[1] <= TILE**2:
         return _restore_whole(generator, photo)
     field = receptive_field(generator)
@@ -165,7 +168,8 @@ def _tiles(size: int, field: ReceptiveField) -> tuple[int, list[_Tile]]:
     grid = int(field.coarsest)
     before, after = (-(-int(reach) // grid) * grid for reach in (field.before, field.after))
     overlap = before + after
-    count = -(-(size - overlap) // max(TILE - overlap, TILE // 4))
+    # A generator that looks far has larger tiles, lest most of each be overlap.
+    count = -(-(size - overlap) // max(TILE - overlap, overlap))
     if count <= 1:
         return size, [_Tile(0, 0, size)]
     padded = -(-size // grid) * grid
@@ -205,5 +209,5 @@ def _with_fixed_statistics(generator: keras.Model, photo: np.ndarray) -> keras.M
     crops = [photo[y : y + sides[0], x : x + sides[1]] for y in rows for x in columns]
     # As a graph, which lets go of what it has used; called directly, Keras would keep all of it.
     tf.function(lambda batch: clone(batch, training=True))(to_float(np.stack(crops)))
-    clone.compile(jit_compile=False)
+    clone.jit_compile = False
     return clone
