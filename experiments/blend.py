@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("to", type=Path)
     parser.add_argument("--onto", type=Path, metavar="GENERATOR")
     args = parser.parse_args()
-    restoration.save(blend(args.first, args.second, args.share, args.onto), args.to)
+    restoration.save(blend(args.first, args.second, args.share, args.onto), args.to, half=True)
 
 
 if __name__ == "__main__":

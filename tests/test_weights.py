@@ -320,6 +320,40 @@ def test_damage_anywhere_in_a_file_is_named_or_does_not_matter(whole, tmp_path):
         assert good == whole
 
 
+def test_weights_in_float16_take_half_the_room_and_come_back_in_float32(tmp_path):
+    generator = models.resnet_generator(16, 2, norm="batch", stem="space_to_depth")
+    generator.set_weights([w + 0.01 for w in generator.get_weights()])
+    for name, half in (("whole", False), ("half", True)):
+        restoration.save(generator, tmp_path / f"{name}.keras", half=half)
+    whole, half = ((tmp_path / f"{name}.keras").stat().st_size for name in ("whole", "half"))
+    assert 0.5 < half / whole < 0.6
+    loaded = restoration.load(tmp_path / "half.keras")
+    for a, b in zip(generator.get_weights(), loaded.get_weights(), strict=True):
+        assert b.dtype == "float32" or a.dtype == b.dtype != "float16"
+        np.testing.assert_array_equal(a.astype("float16").astype(a.dtype), b)
+    assert not np.array_equal(generator.get_weights()[0], loaded.get_weights()[0])
+
+
+def test_half_the_weights_are_not_enough_in_any_number_of_bytes(tmp_path):
+    """A file with weights of 8 bytes and half of its kernels is not taken for a whole one."""
+    path = tmp_path / "generator.keras"
+    generator = models.resnet_generator(4, 1, norm="none", dropout=0, stem="space_to_depth")
+    restoration.save(generator, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    buffer = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(buffer, "r+") as file:
+        names = []
+        file.visititems(lambda name, x: names.append(name) if hasattr(x, "shape") else None)
+        for name in names:
+            values = file[name][..., ::2].astype("float64")
+            del file[name]
+            file[name] = values
+    packed(path, {**members, "model.weights.h5": buffer.getvalue()})
+    with pytest.raises(CourseError, match="larger network than it has weights for"):
+        restoration.load(path)
+
+
 def test_generators_of_all_recipes_and_profiles_are_accepted(tmp_path):
     for build in (
         lambda: models.resnet_generator(8, 2),
