@@ -1,6 +1,5 @@
 """The folder of a run: what binds it, what damages it, who may write to it, how it goes on."""
 
-import ast
 import dataclasses
 import json
 import shutil
@@ -183,8 +182,17 @@ def test_a_warning_is_no_damage(kept, capsys):
     assert "damaged" not in capsys.readouterr().out
 
 
-def test_too_little_memory_is_no_damage(kept, capsys):
-    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating a tensor")
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+        tf.errors.ResourceExhaustedError(None, None, "failed to allocate memory"),
+        tf.errors.InternalError(None, None, "Dst tensor is not initialized."),
+        tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_no_damage(kept, capsys, error):
     with pytest.raises(CourseError, match="not enough memory") as caught, kept.explained():
         kept.resume(Loads(raises(error)))
     assert "delete" not in str(caught.value) + capsys.readouterr().out
@@ -204,6 +212,12 @@ def test_weights_that_do_not_fit_are_not_called_damaged(kept, capsys):
     assert "does not fit this run and is left out (Shape mismatch)" in said
     assert "delete" not in str(caught.value) and "damaged" not in said
     assert len(kept.checkpoints) == 1
+
+
+def test_a_row_that_was_cut_short_is_left_out(kept):
+    table = "epoch,loss,pixel\n0,0.5,0.25\n1,0.4"
+    (kept.folder / "metrics.csv").write_text(table, encoding="utf-8")
+    assert kept.metrics == [{"epoch": 0.0, "loss": 0.5, "pixel": 0.25}]
 
 
 # ------------------------------------------------------------------------------- one at a time
@@ -231,11 +245,18 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
         pass
 
 
-def test_a_lock_that_was_removed_meanwhile_is_taken_anew(tmp_path):
-    with locked(tmp_path / "lock") as ours:
-        (tmp_path / "lock").unlink()
-        with locked(tmp_path / "lock") as others:  # It locks another file of this name.
-            assert ours and others
+def test_a_lock_whose_holder_ends_between_opening_and_locking_is_taken_anew(tmp_path, monkeypatch):
+    fcntl, path = pytest.importorskip("fcntl"), tmp_path / "lock"
+    flock = fcntl.flock
+
+    def end_first(*arguments):  # The holder removes its file; what we have opened is no more.
+        monkeypatch.setattr(fcntl, "flock", flock)
+        path.unlink()
+        flock(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", end_first)
+    with locked(path) as ours, locked(path) as others:
+        assert ours and not others
 
 
 def test_where_there_are_no_locks_training_goes_on_without(tmp_path, monkeypatch):
@@ -362,11 +383,3 @@ def test_a_lesson_says_at_once_what_it_cannot_take(data_set, monkeypatch):
     monkeypatch.chdir(data_set.parent)
     data_set.rename("2024")
     assert find_data(2024) == Path("2024")
-
-
-def test_every_public_function_of_training_says_what_it_does():
-    for path in Path(training.__file__).parent.glob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                assert ast.get_docstring(node), f"{path.name}: {node.name}"

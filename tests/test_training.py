@@ -255,6 +255,26 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(two_checkpoint
     assert (gan.sums.numpy() == 2).all()
 
 
+def test_what_hdf5_reports_in_its_own_words_is_understood(two_checkpoints, monkeypatch):
+    gan, run = two_checkpoints
+    saver = callbacks.SaveCheckpoint(run, 0)
+    saver.set_model(gan)
+
+    def refuse(error):
+        def save_weights(*_, **__):
+            raise error
+
+        monkeypatch.setattr(training.DeblurGAN, "save_weights", save_weights)
+
+    refuse(RuntimeError("Can't write (errno = 30, error message = 'Read-only file system')"))
+    with pytest.raises(CourseError, match=r"Read-only.*on a disk that can be written and start"):
+        saver.save(3)
+    refuse(RuntimeError("a fault of ours"))
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        saver.save(3)
+    assert [path.name[:13] for path in run.checkpoints] == ["step-00000001", "step-00000002"]
+
+
 @pytest.mark.parametrize("part", ["generator", "optimizer"])
 def test_a_checkpoint_of_other_networks_is_left_out(two_checkpoints, part, capsys):
     _, run = two_checkpoints
@@ -281,7 +301,7 @@ def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train, interrupte
     run = interrupted(4)
     for checkpoint in run.checkpoints:
         checkpoint.write_bytes(b"damaged")
-    with pytest.raises(CourseError, match="No checkpoint in .*run/checkpoints can be read"):
+    with pytest.raises(CourseError, match="No checkpoint in .*run/checkpoints can be used"):
         train()
     assert len(run.checkpoints) == 2
     (run.folder / "config.json").write_text("{")

@@ -26,6 +26,12 @@ DESCRIBING = {"data", "start_from", "features", "shakes", "device", "commit", "v
 set is identified by the names of its pairs, a generator to start from by its content."""
 
 
+NO_MEMORY = (
+    "There is not enough memory for this profile; end what else uses the GPU or the memory and "
+    "start again, it continues, or choose a smaller profile for another run."
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A run; its state is read from its folder."""
@@ -80,9 +86,12 @@ class Run:
 
     @property
     def metrics(self) -> list[dict]:
-        """One dict of floats for each epoch so far."""
-        rows = read_csv(self.folder / "metrics.csv")
-        return [{key: float(value) for key, value in row.items()} for row in rows]
+        """One dict of floats for each epoch so far; a row that was cut short is left out."""
+        rows = []
+        for row in read_csv(self.folder / "metrics.csv"):
+            with contextlib.suppress(TypeError, ValueError):
+                rows.append({key: float(value) for key, value in row.items()})
+        return rows
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -222,17 +231,17 @@ class Run:
         try:
             with explaining(f"The run {self.folder.name} had to stop"):
                 yield
-        except (tf.errors.ResourceExhaustedError, MemoryError):
-            raise CourseError(
-                "There is not enough memory for this profile; end what else uses the GPU or the "
-                "memory and start again, it continues, or choose a smaller profile for another run."
-            ) from None
+        except MemoryError:
+            raise CourseError(NO_MEMORY) from None
         except tf.errors.UnavailableError:
             raise CourseError(
                 "Another machine of this run does not answer any more; start the run again on all "
                 "of them, it continues from the last checkpoint."
             ) from None
         except tf.errors.OpError as error:
+            exhausted = isinstance(error, tf.errors.ResourceExhaustedError)
+            if exhausted or re.search("out.of.memory|Dst tensor", error.message, re.IGNORECASE):
+                raise CourseError(NO_MEMORY) from None
             _, found, sentence = error.message.partition("CourseError: ")
             message = (sentence if found else error.message).strip().splitlines()[0]
             raise CourseError(message) from None
