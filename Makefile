@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test browser test-browser lab app notebooks gallery recipes failing-runs benchmark quality interruptions repository clean
+.PHONY: help train test quick style browser test-browser lab app notebooks gallery recipes failing-runs benchmark quality interruptions repository clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make train      train on the embedded photographs: lesson 05, run by papermill"
 	@echo "make test       check the code's style, run the unit tests and every notebook"
+	@echo "make quick      check the code's style, run the unit tests that train nothing"
 	@echo "make test-browser   open lessons 00 and 06 and the app in Chromium, and use them"
 	@echo "make lab        open the lessons in JupyterLab"
 	@echo "make app        deblur photographs of yours in the browser, without code"
@@ -58,10 +59,20 @@ train: $(READY)
 	  print('PSNR of', r['n_images'], 'held-out photographs: blurred', round(r['psnr_blurred'], 2), \
 	  'dB, restored', round(r['psnr_restored'], 2), 'dB. See runs/course-sample/before_after.png')"
 
-test: $(READY)
+# Two processes, each with one thread: tests mostly trace graphs, which one thread does. What is
+# handed out whole, and in which order, is in conftest.py.
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS)
+
+test: style
+	$(PYTEST) --nbval --durations=10 $(OPTIONS)
+
+quick: style
+	$(PYTEST) -m "not slow" $(OPTIONS) tests
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest --nbval --durations=10
 
 # Debian's Chromium; where there is another package manager, install a Chromium with it first.
 browser:

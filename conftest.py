@@ -5,12 +5,54 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 # Notebooks start with the profile "auto": here that is the smallest one, in a runs folder of its
 # own, so that a test neither takes minutes nor finds or leaves anything in runs/.
 os.environ["DEBLURGAN_PROFILE"] = "smoke"
 os.environ["DEBLURGAN_RUNS"] = tempfile.mkdtemp(prefix="deblurgan-runs-")
 atexit.register(shutil.rmtree, os.environ["DEBLURGAN_RUNS"], ignore_errors=True)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as cores: more threads would only wait for each other.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# With pytest-xdist a file goes to one process as a whole, as a notebook must, whose cells share a
+# kernel. The longest come first, so that no process waits for another in the end.
+FIRST = (
+    "05_training.ipynb",
+    "06_results.ipynb",
+    "test_interruptions.py",
+    "test_training.py",
+    "test_devices.py",
+    "01_gan_basics.ipynb",
+    "04_losses.ipynb",
+    "03_generator_and_critic.ipynb",
+    "02_gopro_data.ipynb",
+    "test_cli.py",
+    "test_gan.py",
+    "test_restore.py",
+)
+TOGETHER = {"06_results.ipynb": "05_training.ipynb"}  # It looks at the run of lesson 05.
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            folder, _, name = super()._split_scope(nodeid).rpartition("/")
+            return f"{folder}/{TOGETHER.get(name, name)}"
+
+    config.option.loadscopereorder = False  # Not those with most tests first.
+    return Files(config, log)
 
 
 def pytest_collectstart(collector):

@@ -36,6 +36,19 @@ def data_set(tmp_path, make_data_set):
     return make_data_set(tmp_path / "tiny")
 
 
+@pytest.fixture
+def train(data_set, tmp_path):
+    """Trains for a few steps, in a few layers; options as of `training.train`."""
+    import tiny
+
+    from deblurgan_lib import training
+
+    def train(name="run", **options):
+        return training.train(name, data_set, tmp_path / "runs", **tiny.OPTIONS | options)
+
+    return train
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A runs folder with one finished run, `same`, whose generator returns its input."""

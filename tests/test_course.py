@@ -113,6 +113,7 @@ def test_the_real_frames_beside_the_project_are_pairs():
         assert 15 < psnr(read_photo(sharp), read_photo(blurred)) < 35
 
 
+@pytest.mark.slow
 def test_live_training_draws_what_is_scored(data_set, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(displaying, "display", lambda x, **k: drawn.append(x) or FakeHandle(drawn))

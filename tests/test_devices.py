@@ -1,59 +1,71 @@
 """Several devices and several machines compute what one device computes."""
 
+import dataclasses
 import json
+import multiprocessing
 import os
 import socket
-import subprocess
-import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tiny
 
-from deblurgan_lib import restoration
+from deblurgan_lib import restoration, training
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.training import devices
 from deblurgan_lib.training.run import Run
 
-# A process of its own, because TensorFlow's devices cannot be changed once it has begun.
-TRAIN = """
-import dataclasses, sys
-from pathlib import Path
-import tensorflow as tf
-from deblurgan_lib.training import profiles, recipes, train
+pytestmark = pytest.mark.slow
 
-data, runs, recipe, precision, devices, epochs = sys.argv[1:]
-cpu = tf.config.list_physical_devices("CPU")[0]
-parts = [tf.config.LogicalDeviceConfiguration()] * int(devices)
-tf.config.set_logical_device_configuration(cpu, parts)
-tiny = dataclasses.replace(
-    profiles.PROFILES["smoke"], width=4, blocks=1, critic_width=4, steps_per_epoch=3, batch=4
-)
-# Masks of dropout are each device's own; the rest must be equal.
-recipe = recipes.RECIPES[recipe]
-pretraining = 0.5 * (recipe.pretraining > 0)
-recipe = dataclasses.replace(
-    recipe, dropout=0.0, features="vgg16-random", pretraining=pretraining
-)
-options = {"precision": precision, "epochs": int(epochs), "minutes": 0, "verbose": 0}
-train("run", Path(data), Path(runs), recipe, tiny, **options)
-"""
+# A small network of few layers; masks of dropout would be each device's own.
+RECIPE = dataclasses.replace(tiny.GAN, optimizer="muon", dropout=0.0, pretraining=0.5)
+SIZES = dataclasses.replace(tiny.SIZES, steps_per_epoch=3, batch=4)
+
+# Processes of their own, because TensorFlow's devices cannot be changed once it has begun. They
+# are forked from one that has loaded it and has not begun.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["deblurgan_lib.training.loop"])
 
 
-def start(*arguments, task=None, ports=()):
-    config = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]}}
-    config["task"] = {"type": "worker", "index": task}
-    environment = {} if task is None else {"TF_CONFIG": json.dumps(config)}
-    command = [sys.executable, "-c", TRAIN, *map(str, arguments)]
-    return subprocess.Popen(
-        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+def train(said, environment, data, runs, precision, count, epochs):
+    with open(said, "w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.environ |= environment
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    parts = [tf.config.LogicalDeviceConfiguration()] * count
+    tf.config.set_logical_device_configuration(cpu, parts)
+    options = {"precision": precision, "epochs": epochs, "minutes": 0, "verbose": 0}
+    training.train("run", data, runs, RECIPE, SIZES, **options)
+
+
+class Process:
+    """A process that trains, and what it has said when it has ended."""
+
+    def __init__(self, *arguments, task=None, ports=()):
+        config = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]}}
+        config["task"] = {"type": "worker", "index": task}
+        environment = {} if task is None else {"TF_CONFIG": json.dumps(config)}
+        self.said = Path(tempfile.mkstemp(suffix=".txt")[1])
+        arguments = (self.said, environment, *arguments)
+        self.process = PROCESSES.Process(target=train, args=arguments)
+        self.process.start()
+
+    def end(self):
+        """Its exit code, and what it said."""
+        self.process.join(600)
+        said = self.said.read_text()
+        self.said.unlink()
+        return self.process.exitcode, said[-3000:]
 
 
 def finish(*processes):
-    for process in processes:
-        said = process.communicate(timeout=300)[0].decode()
-        assert process.returncode == 0, said[-3000:]
+    for code, said in [process.end() for process in processes]:
+        assert code == 0, said
 
 
 def free_ports(n):
@@ -80,21 +92,21 @@ def one(tmp_path_factory, make_data_set):
     """The data and a run on one device, six epochs of which three are pretraining."""
     folder = tmp_path_factory.mktemp("one")
     data = make_data_set(folder / "data")
-    finish(start(data, folder, "course", "float32", 1, 6))
+    finish(Process(data, folder, "float32", 1, 6))
     return data, Run(folder / "run")
 
 
 def test_two_devices_train_as_one_does(one, tmp_path):
     """Losses, averaged weights, the limit on the gradient, the places of the penalty."""
     data, run = one
-    finish(start(data, tmp_path, "course", "float32", 2, 6))
+    finish(Process(data, tmp_path, "float32", 2, 6))
     assert_alike(run, Run(tmp_path / "run"))
 
 
 def test_two_devices_in_float16_scale_the_loss_alike(one, tmp_path):
     folders = tmp_path / "one", tmp_path / "two"
-    settings = "course", "mixed_float16"
-    finish(*(start(one[0], folder, *settings, n, 2) for n, folder in enumerate(folders, 1)))
+    settings = "mixed_float16"
+    finish(*(Process(one[0], folder, settings, n, 2) for n, folder in enumerate(folders, 1)))
     assert_alike(*(Run(folder / "run") for folder in folders), rel=2e-2, abs=2e-3)
 
 
@@ -104,17 +116,17 @@ def test_two_machines_train_as_one_does_and_go_on_after_one_has_died(one, tmp_pa
 
     def both():
         ports = free_ports(2)
-        arguments = data, tmp_path, "course", "float32", 1, 6
-        return [start(*arguments, task=task, ports=ports) for task in (0, 1)]
+        arguments = data, tmp_path, "float32", 1, 6
+        return [Process(*arguments, task=task, ports=ports) for task in (0, 1)]
 
     first, second = both()
     deadline = time.monotonic() + 200
     while not run.metrics and time.monotonic() < deadline:
         time.sleep(0.02)
-    second.kill()
-    said = first.communicate(timeout=200)[0].decode()
-    assert first.returncode != 0
-    assert "Another machine of this run" in said, said[-3000:]
+    second.process.kill()
+    second.end()
+    code, said = first.end()
+    assert code and "Another machine of this run" in said, said
     assert not run.is_finished and 1 <= len(run.metrics) < 6
     finish(*both())
     assert_alike(unbroken, run)

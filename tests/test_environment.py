@@ -22,6 +22,7 @@ models.feature_network("vgg16-hed", "block1_conv1")
 """
 
 
+@pytest.mark.slow
 def test_settings_of_another_project_do_not_reach_the_course(tmp_path):
     """All of them in one process, since TensorFlow takes seconds to load.
 

@@ -196,6 +196,7 @@ def test_saved_and_loaded_it_draws_the_same_picture(name, tmp_path):
     np.testing.assert_array_equal(generator(picture), again(picture))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("imports", ["deblurgan_lib, keras", "keras, deblurgan_lib"])
 def test_it_loads_in_a_new_process_with_nothing_but_the_import(imports, tmp_path):
     GENERATORS["course"]().save(tmp_path / "generator.keras")

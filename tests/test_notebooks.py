@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-import papermill
+import papermill.cli
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,21 +63,17 @@ def test_parameters_are_literals_with_a_type_and_a_meaning(lesson):
     assert len(described) == len(lesson.cells[4].source.splitlines())
 
 
-def test_papermill_describes_and_runs_a_lesson_from_any_folder(tmp_path):
+@pytest.mark.slow
+def test_papermill_describes_and_runs_a_lesson_from_any_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     lesson = ROOT / "notebooks" / "00_start_here.ipynb"
-    command = [Path(sys.executable).with_name("papermill"), lesson]
-    described = subprocess.run(
-        [*command, "--help-notebook"], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    command = papermill.cli.papermill.main
+    with pytest.raises(SystemExit, match="0"):
+        command(["--help-notebook", str(lesson)])
+    described = capsys.readouterr().out
     for name, parameter in papermill.inspect_notebook(lesson).items():
         assert name in described and parameter["help"] in described
-    done = subprocess.run(
-        [*command, "out.ipynb", "-p", "profile", "smoke"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    command([str(lesson), "out.ipynb", "-p", "profile", "smoke"], standalone_mode=False)
     cells = code(nbformat.read(tmp_path / "out.ipynb", as_version=4))
     assert "Profile 'smoke'" in cells[3].outputs[0]["text"]
     assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
@@ -175,18 +171,30 @@ def test_lessons_do_not_define_what_the_library_exports(lesson):
                 assert node.name not in exported
 
 
+@pytest.mark.slow
 def test_a_changed_output_fails(tmp_path):
     """The comparison of nbval is on: stored text that is not what the cell prints is an error."""
-    cells = [nbformat.v4.new_code_cell("print(1 + 1)", execution_count=1)]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text="2\n")]
-    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "--rootdir", ROOT, "-c"]
+    cells = [nbformat.v4.new_code_cell("print(1 + 1)", execution_count=1) for _ in range(2)]
+    for cell, text in zip(cells, ("2\n", "3\n"), strict=True):
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "lesson.ipynb")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-rA",
+        "--color=no",
+        "--rootdir",
+        ROOT,
+        "-c",
+    ]
     command += [ROOT / "pyproject.toml", tmp_path / "lesson.ipynb"]
-    nbformat.write(notebook, tmp_path / "lesson.ipynb")
-    assert subprocess.run(command, capture_output=True).returncode == 0
-    cells[0].outputs[0]["text"] = "3\n"
-    nbformat.write(notebook, tmp_path / "lesson.ipynb")
-    assert subprocess.run(command, capture_output=True).returncode == 1
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    assert re.findall(r"^([A-Z]+) .*::(Cell \d)", said, re.MULTILINE) == [
+        ("PASSED", "Cell 0"),
+        ("FAILED", "Cell 1"),
+    ], said
 
 
 COLAB = """

@@ -80,12 +80,14 @@ def loaded_by(statement):
     return {name.removeprefix("deblurgan_lib.") for name in done.stdout.split()}
 
 
+@pytest.mark.slow
 def test_inference_needs_neither_the_pipeline_nor_training():
     loaded = loaded_by("from deblurgan_lib import restoration")
     assert "restoration.inference" in loaded
     assert not [name for name in loaded if name.startswith(("data.pipeline", "training"))]
 
 
+@pytest.mark.slow
 def test_training_needs_no_notebook_code():
     loaded = loaded_by("from deblurgan_lib.training import train")
     assert "training.loop" in loaded
@@ -144,6 +146,12 @@ def test_importing_the_library_is_quick():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"numpy", "matplotlib", "PIL", "skimage", "IPython", "keras", "tensorflow", "scipy"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_the_files_that_conftest_sorts_are_there(pytestconfig):
+    sorts = pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
+    there = {path.name for folder in ("tests", "notebooks") for path in (ROOT / folder).iterdir()}
+    assert {*sorts.FIRST, *sorts.TOGETHER} <= there
 
 
 def test_nothing_in_the_project_names_a_machines_path():

@@ -4,51 +4,38 @@ import dataclasses
 import json
 import math
 import os
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
+from tiny import Interrupt, steps, weights
 
 from deblurgan_lib import restoration, training
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.photos import write_photo
 from deblurgan_lib.precision import dtype_policy, measure_precision
-from deblurgan_lib.training import build, callbacks, loop, optimizers, profiles, recipes
+from deblurgan_lib.training import callbacks, loop, optimizers, recipes
 from deblurgan_lib.training.optimizers import Muon
 
-TINY = dataclasses.replace(
-    profiles.PROFILES["smoke"], width=4, blocks=1, critic_width=4, epochs=3, steps_per_epoch=2
-)
+pytestmark = pytest.mark.slow
 
-OPTIONS = {"profile": TINY, "precision": "float32", "minutes": 0, "verbose": 0}
+course = tiny.finished_run("course")
 
 
-@pytest.fixture
-def train(data_set, tmp_path):
-    def train(name="run", **options):
-        options = OPTIONS | options
-        return training.train(name, data_set, tmp_path / "runs", **options)
-
-    return train
-
-
-def weights(run):
-    return restoration.load(run.generator).get_weights()
-
-
-def steps(run):
-    return [int(path.name.split("-")[1]) for path in run.checkpoints]
+def again(run, **options):
+    """The same command once more, but for these options."""
+    data, runs = run.folder.parent / "tiny", run.folder.parent
+    return training.train(
+        run.folder.name, data, runs, **tiny.OPTIONS | {"recipe": "course"} | options
+    )
 
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
-def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, recipe):
-    run = train(recipe=recipe)
+def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, course, recipe):
+    run = course if recipe == "course" else train(recipe=recipe)
     kept = {path.name for path in run.folder.iterdir()}
     assert kept == {
         "config.json", "metrics.csv", "logs", "checkpoints", "generator.keras", "report.json",
@@ -66,8 +53,8 @@ def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, recipe):
     assert config["recipe_values"] == dataclasses.asdict(recipes.RECIPES[recipe])
 
 
-def test_the_course_pretrains_with_pixels_and_ends_with_the_whole_gan(train):
-    rows = train().metrics
+def test_the_course_pretrains_with_pixels_and_ends_with_the_whole_gan(course):
+    rows = course.metrics
     assert [row["adversarial"] != 0 for row in rows] == [False, False, True]
     assert [row["perceptual"] != 0 for row in rows] == [False, False, True]
 
@@ -87,235 +74,11 @@ def test_the_test_of_photographs_of_all_sizes_is_traced_once_a_run(
     assert len(traces) == 1
 
 
-def test_a_finished_run_is_returned_as_it_is(train):
-    report = train().folder / "report.json"
+def test_a_finished_run_is_returned_as_it_is(course):
+    report = course.folder / "report.json"
     before = report.stat().st_mtime_ns
-    train()
+    again(course)
     assert report.stat().st_mtime_ns == before
-
-
-def test_one_seed_gives_one_run(train, unbroken):
-    again, other = train("again"), train("other", seed=1)
-    assert_alike(unbroken, again)
-    pairs = zip(weights(again), weights(other), strict=True)
-    assert any(not np.allclose(a, b) for a, b in pairs)
-
-
-class Interrupt(keras.callbacks.Callback):
-    """Before the given step, counted from 0."""
-
-    def __init__(self, step):
-        super().__init__()
-        self.step = step
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.before = epoch * self.params["steps"]
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if self.before + batch == self.step:
-            raise KeyboardInterrupt
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory, make_data_set):
-    folder = tmp_path_factory.mktemp("unbroken")
-    return training.train("run", make_data_set(folder / "tiny"), folder, **OPTIONS)
-
-
-@pytest.fixture
-def interrupted(train, tmp_path):
-    """A run that ended before the given step."""
-
-    def interrupted(step):
-        with pytest.raises(KeyboardInterrupt):
-            train(callbacks=(Interrupt(step),))
-        return training.Run(tmp_path / "runs" / "run")
-
-    return interrupted
-
-
-def assert_alike(run, other):
-    """Equal but for the last bits of sums."""
-    for a, b in zip(weights(run), weights(other), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-    for a, b in zip(run.metrics, other.metrics, strict=True):
-        assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
-
-
-@pytest.mark.parametrize("step", [1, 2, 4, 5])
-def test_an_interrupted_run_ends_where_an_unbroken_one_ends(train, interrupted, unbroken, step):
-    """In the middle of an epoch, between two, at the border of the phases, after it."""
-    assert steps(interrupted(step))[-1] == step
-    assert_alike(unbroken, train())
-
-
-def test_checkpoints_are_made_when_their_time_has_come_and_at_the_end(train, monkeypatch):
-    seconds = iter(range(0, 1000, 25))  # Each look at the clock is 25 seconds after the last one.
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(seconds))
-    saved = []
-    save = callbacks.SaveCheckpoint.save
-    monkeypatch.setattr(
-        callbacks.SaveCheckpoint, "save", lambda s, n: saved.append(n) or save(s, n)
-    )
-    train(minutes=1)
-    assert saved == [3, 6]
-
-
-def test_a_checkpoint_holds_both_networks_both_optimisers_and_the_average(train, monkeypatch):
-    models = []
-    monkeypatch.setattr(build, "DeblurGAN", lambda *a: models.append(Kept(*a)) or models[-1])
-    run = train()
-    trained = models[0]
-    monkeypatch.undo()
-    fresh = small_gan(seed=9)
-    assert run.resume(fresh) == 6
-    for a, b in zip(trained.saved, Kept.everything(fresh), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-class Kept(training.DeblurGAN):
-    """Remembers everything a checkpoint must hold at the moment it is written."""
-
-    @staticmethod
-    def everything(gan):
-        variables = [
-            *gan.generator.variables,
-            *gan.critic.variables,
-            *gan.optimizer.variables,
-            *gan.critic_optimizer.variables,
-            gan.sums,
-        ]
-        return [np.array(variable) for variable in variables]
-
-    def save_weights(self, path, **kwargs):
-        self.saved = self.everything(self)
-        super().save_weights(path, **kwargs)
-
-
-MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture(scope="module")
-def two_checkpoints():
-    """A network and a run with its checkpoints of steps 1 and 2, on another disk if there is one.
-
-    That is how Colab's Drive lies: nothing can be renamed from the temporary folder to there.
-    """
-    gan = small_gan()
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        run = training.Run(Path(folder))
-        saver = callbacks.SaveCheckpoint(run, 0)
-        saver.set_model(gan)
-        for step in (1, 2):
-            gan.sums.assign(np.full(gan.sums.shape, step))
-            saver.save(step)
-        yield gan, run
-
-
-def small_gan(width=4, seed=0):
-    sizes = dataclasses.replace(TINY, width=width)
-    return training.build_gan(
-        recipe=recipes.RECIPES["course"], profile=sizes, pretraining_steps=4, steps=6, seed=seed
-    )
-
-
-def cut_at(share):
-    return lambda content: content[: int(share * len(content))]
-
-
-def flip_at(share):
-    def flip(content):
-        place = int(share * (len(content) - 1))
-        return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
-
-    return flip
-
-
-PLACES = np.random.default_rng(0).random(10)
-DAMAGES = {
-    "cut": [cut_at(share) for share in (0, 1e-5, 0.5, 0.99, 0.99999, *PLACES)],
-    "flipped": [flip_at(share) for share in (0, 1, *PLACES)],
-    "longer": [lambda content: content + b"\0"],
-    "other": [lambda content: b"PK\3\4" + bytes(len(content))],
-}
-
-
-@pytest.mark.parametrize("kind", DAMAGES)
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(two_checkpoints, kind, capsys):
-    gan, run = two_checkpoints
-    newest = run.checkpoints[-1]
-    whole = newest.read_bytes()
-    for damage in DAMAGES[kind]:
-        newest.write_bytes(damage(whole))
-        assert run.resume(gan) == 1
-        assert (gan.sums.numpy() == 1).all()
-        assert f"{newest} is damaged and is left out (its content" in capsys.readouterr().out
-    newest.write_bytes(whole)
-    assert run.resume(gan) == 2
-    assert (gan.sums.numpy() == 2).all()
-
-
-def test_what_hdf5_reports_in_its_own_words_is_understood(two_checkpoints, monkeypatch):
-    gan, run = two_checkpoints
-    saver = callbacks.SaveCheckpoint(run, 0)
-    saver.set_model(gan)
-
-    def refuse(error):
-        def save_weights(*_, **__):
-            raise error
-
-        monkeypatch.setattr(training.DeblurGAN, "save_weights", save_weights)
-
-    refuse(RuntimeError("Can't write (errno = 30, error message = 'Read-only file system')"))
-    with pytest.raises(CourseError, match=r"Read-only.*on a disk that can be written and start"):
-        saver.save(3)
-    refuse(RuntimeError("a fault of ours"))
-    with pytest.raises(RuntimeError, match="a fault of ours"):
-        saver.save(3)
-    assert [path.name[:13] for path in run.checkpoints] == ["step-00000001", "step-00000002"]
-
-
-@pytest.mark.parametrize("part", ["generator", "optimizer"])
-def test_a_checkpoint_of_other_networks_is_left_out(two_checkpoints, part, capsys):
-    _, run = two_checkpoints
-    other = small_gan(width=8 if part == "generator" else 4)
-    if part == "optimizer":
-        other.optimizer = keras.optimizers.SGD()
-        other.optimizer.build(other.generator.trainable_variables)
-    with pytest.raises(CourseError, match="No checkpoint"):
-        run.resume(other)
-    assert capsys.readouterr().out.count("is left out") == 2
-
-
-def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
-    train, interrupted, unbroken, capsys
-):
-    newest = interrupted(4).checkpoints[-1]
-    newest.write_bytes(newest.read_bytes()[:3000])
-    resumed = train()
-    assert "step-00000004" in capsys.readouterr().out
-    assert_alike(unbroken, resumed)
-
-
-def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train, interrupted):
-    run = interrupted(4)
-    for checkpoint in run.checkpoints:
-        checkpoint.write_bytes(b"damaged")
-    with pytest.raises(CourseError, match="No checkpoint in .*run/checkpoints can be used"):
-        train()
-    assert len(run.checkpoints) == 2
-    (run.folder / "config.json").write_text("{")
-    with pytest.raises(CourseError, match="config.json is damaged"):
-        train()
-
-
-def test_a_process_that_is_killed_again_and_again_resumes(tmp_path):
-    """The script says whether its run ended as an unbroken one; `make interruptions` has more."""
-    script = Path(__file__).parent.parent / "experiments" / "interruptions.py"
-    command = [sys.executable, script, "--count", "3", "--epochs", "8", "--to", tmp_path / "table"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len((tmp_path / "table").read_text().splitlines()) == 4
 
 
 class Poison(keras.callbacks.Callback):
@@ -455,13 +218,13 @@ def test_an_unknown_recipe_or_profile_is_named_with_the_known_ones(train):
         train(profile="huge")
 
 
-def test_another_run_under_the_same_name_is_refused(train):
-    config = train().folder / "config.json"
+def test_another_run_under_the_same_name_is_refused(course):
+    config = course.folder / "config.json"
     before = config.read_text()
     with pytest.raises(CourseError, match="seed was 0 and is now 1"):
-        train(seed=1)
+        again(course, seed=1)
     with pytest.raises(CourseError, match="recipe was 'course' and is now 'paper'"):
-        train(recipe="paper")
+        again(course, recipe="paper")
     assert config.read_text() == before
 
 
@@ -519,23 +282,9 @@ def test_the_measured_precision_is_the_quicker_one_there_and_back(
     assert measure_precision() == policy
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_a_short_run_in_half_precision_ends_near_the_one_in_float32(train, unbroken, policy):
-    """Pixel and perceptual loss within 2 %, and the score within 0.02 dB; losses are float32."""
-    run = train(precision=policy)
-    assert run.config["precision"] == policy and unbroken.config["precision"] == "float32"
-    for exact, rough in zip(unbroken.metrics, run.metrics, strict=True):
-        for loss in ("pixel", "perceptual"):
-            assert rough[loss] == pytest.approx(exact[loss], rel=0.02)
-        assert rough["val_psnr"] == pytest.approx(exact["val_psnr"], abs=0.02)
-        assert rough != exact
-    assert all(weight.dtype == "float32" for weight in weights(run))
-
-
-def test_config_is_json_that_repeats_the_run(train):
-    run = train()
-    config = json.loads((run.folder / "config.json").read_text())
-    assert config["profile_values"] == dataclasses.asdict(TINY)
+def test_config_is_json_that_repeats_the_run(course):
+    config = json.loads((course.folder / "config.json").read_text())
+    assert config["profile_values"] == dataclasses.asdict(tiny.SIZES)
     assert config["pairs"] == {"train": 2, "test": 2}
     assert str(os.sep) not in config["data"]
 
@@ -553,11 +302,10 @@ def test_the_recipe_chooses_the_optimiser_of_the_generator():
     assert recipe.optimizer == "muon"
 
 
-def test_the_pretrained_generator_is_kept_beside_the_final_one(train):
+def test_the_pretrained_generator_is_kept_beside_the_final_one(course):
     """It is what the run had learned from the pixels alone."""
-    run = train()
-    before = restoration.load(run.folder / "pixel_only.keras").get_weights()
-    after = restoration.load(run.generator).get_weights()
+    before = restoration.load(course.folder / "pixel_only.keras").get_weights()
+    after = weights(course)
     assert any(np.abs(a - b).max() > 0 for a, b in zip(before, after, strict=True))
 
 

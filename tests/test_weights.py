@@ -21,6 +21,7 @@ from deblurgan_lib.restoration import weights
 FUZZ = Path(__file__).with_name("fuzz_photos.py")
 
 
+@pytest.mark.slow
 def test_damaged_photos_end_in_a_photo_or_a_sentence(tmp_path):
     """The process lives, says nothing on its own, and needs no more memory than its largest."""
     done = subprocess.run(
@@ -354,6 +355,7 @@ def test_half_the_weights_are_not_enough_in_any_number_of_bytes(tmp_path):
         restoration.load(path)
 
 
+@pytest.mark.slow
 def test_generators_of_all_recipes_and_profiles_are_accepted(tmp_path):
     for build in (
         lambda: models.resnet_generator(8, 2),

@@ -7,7 +7,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["devices", "losses", "profiles", "recipes"],
+    submodules=["devices", "loop", "losses", "profiles", "recipes"],
     submod_attrs={
         "build": ["build_critic", "build_gan", "build_generator"],
         "gan": ["DeblurGAN"],
