@@ -1,0 +1,48 @@
+"""What `refresh.py --text` stores again, and what it keeps."""
+
+import importlib.util
+from pathlib import Path
+
+from nbformat import v4
+
+ROOT = Path(__file__).resolve().parent.parent
+
+spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
+refresh = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(refresh)
+
+
+def printed(text):
+    return v4.new_output("stream", name="stdout", text=text)
+
+
+def picture(data):
+    return v4.new_output("display_data", data={"image/png": data, "text/plain": "<Image>"})
+
+
+def notebook(measured, shown, text):
+    tagged = {"tags": ["nbval-ignore-output"]}
+    return v4.new_notebook(
+        cells=[
+            v4.new_markdown_cell("# Title"),
+            v4.new_code_cell("measure()", metadata=tagged, outputs=[printed(measured)]),
+            v4.new_code_cell("show()", outputs=[picture(shown)]),
+            v4.new_code_cell("both()", outputs=[*map(printed, text), picture(shown)]),
+        ]
+    )
+
+
+def test_compared_text_is_replaced_and_measurements_and_pictures_are_kept():
+    stored = notebook("3 ms\n", "old", ["fold\n"])
+    result = refresh.with_new_text(stored, notebook("9 ms\n", "new", ["space-to-", "depth\n"]))
+    _, measured, show, both = result.cells
+    assert measured.outputs == [printed("3 ms\n")]
+    assert show.outputs == [picture("old")]
+    assert both.outputs == [printed("space-to-depth\n"), picture("old")]
+
+
+def test_the_same_text_in_other_pieces_changes_nothing():
+    stored = notebook("3 ms\n", "old", ["one\n", "two\n"])
+    result = refresh.with_new_text(stored, notebook("9 ms\n", "new", ["one\ntwo\n"]))
+    expected = notebook("3 ms\n", "old", ["one\n", "two\n"])
+    assert [c.outputs for c in result.cells[1:]] == [c.outputs for c in expected.cells[1:]]
