@@ -1,9 +1,9 @@
-"""One camera motion for a whole photograph: find it with a generator's help, and undo it.
+"""One camera motion for a whole photograph: estimate its kernel, and deconvolve with it.
 
-A generator guesses what was there and then forgets the photograph. But where the camera moved and
-nothing else, the photograph is a sharp one convolved with one point-spread function, and a guess
-tells enough of the sharp one to find that function. Then each frequency that the blur has left is
-taken back from the photograph, and only the others are guessed. Lesson 06 shows it.
+A generator estimates what was there and then forgets the photograph. But where the camera moved
+and nothing else, the photograph is a sharp one convolved with one point-spread function, and an
+estimate tells enough of the sharp one to find that function. Then each frequency that the blur has
+left comes from the photograph, and only the others from the generator. Lesson 06 shows it.
 """
 
 import itertools
@@ -21,17 +21,17 @@ ROUNDS = 12
 FLATNESS = 2e-3  # Weight of each edge against the squared error, in the first round.
 EDGES = 0.2  # Share of pixels whose gradients find the kernel.
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-AGREEMENT = 0.8  # From which on a correction is believed, see `agreement`.
+PROJECTION = 0.8  # The smallest with which a correction is believed, see `projection`.
 SOFTNESS = 1.25  # Extent of kernels, pixels, below which a photograph may well be a sharp one.
 HIDDEN = 3.2  # Root of the mean squared change that a sharp photograph hides, grey levels: 38 dB.
 TILE = 2048  # Pixels; larger photographs are corrected in parts of this height and width.
 
 
-def correct(blurred: np.ndarray, guess: np.ndarray, bar: bool = False) -> np.ndarray:
-    """A guess corrected by the camera's motion, or the guess itself where no motion explains it.
+def correct(blurred: np.ndarray, estimate: np.ndarray, bar: bool = False) -> np.ndarray:
+    """Correct an estimate by the camera's motion, or return it where no motion explains it.
 
     Things that move by themselves, and near ones that move more than far ones, have motions of
-    their own; then the one that is found for all of them says the opposite of the guess.
+    their own; then the one that is found for all of them takes back what the estimate changed.
 
     Pixel values are tried first, as GOPRO and the course's own blur add them up; then amounts of
     light, as a camera does. A kernel of one or two pixels may be the softness of a sharp photograph
@@ -41,25 +41,25 @@ def correct(blurred: np.ndarray, guess: np.ndarray, bar: bool = False) -> np.nda
     The kernel of a large photograph comes from its middle, and four other parts are asked as well.
 
     Args:
-        blurred, guess, bar: see `find_psf`.
+        blurred, estimate, bar: see `estimate_psf`.
 
     Returns:
         uint8 (H, W, 3).
     """
     for linear_light in (False, True):
-        psf = find_psf(blurred, guess, linear_light, bar)
-        corrected = undo(blurred, guess, psf, linear_light)
-        believed = agreement(blurred, guess, corrected) >= AGREEMENT
-        if believed and _moved_everywhere(blurred, guess, psf, linear_light):
-            return corrected if extent(psf) >= SOFTNESS else _nearer(blurred, corrected)
-    return guess
+        psf = estimate_psf(blurred, estimate, linear_light, bar)
+        corrected = deconvolve(blurred, estimate, psf, linear_light)
+        believed = projection(blurred, estimate, corrected) >= PROJECTION
+        if believed and _moved_everywhere(blurred, estimate, psf, linear_light):
+            return corrected if rms_radius(psf) >= SOFTNESS else _nearer(blurred, corrected)
+    return estimate
 
 
-def _moved_everywhere(blurred, guess, psf, linear_light):
+def _moved_everywhere(blurred, estimate, psf, linear_light):
     """Whether other parts of a large photograph moved about as far as its middle.
 
     What stands still behind a thing that moves in the middle would be spoiled, and does not show in
-    `agreement`, because the guess leaves it alone. Parts without much to see say nothing.
+    `projection`, because the estimate leaves it alone. Parts without much to see say nothing.
     """
     middles = [(side // 4, side - side // 4) for side in blurred.shape[:2]]
     if max(blurred.shape[:2]) <= LARGEST:
@@ -68,8 +68,8 @@ def _moved_everywhere(blurred, guess, psf, linear_light):
     for y, x in itertools.product(*middles):
         part = tuple(slice(max(0, m - PART // 2), m + PART // 2) for m in (y, x))
         if _contrast(blurred[part]) > contrast / 4:
-            here = find_psf(blurred[part], guess[part], linear_light)
-            if extent(here) < extent(psf) / 2:
+            here = estimate_psf(blurred[part], estimate[part], linear_light)
+            if rms_radius(here) < rms_radius(psf) / 2:
                 return False
     return True
 
@@ -86,19 +86,19 @@ def _nearer(photo, corrected):
     return np.rint(photo + change).astype(np.uint8)
 
 
-def find_psf(
-    blurred: np.ndarray, guess: np.ndarray, linear_light: bool = False, bar: bool = False
+def estimate_psf(
+    blurred: np.ndarray, estimate: np.ndarray, linear_light: bool = False, bar: bool = False
 ) -> np.ndarray:
     """The point-spread function that turns a sharp photograph into the blurred one.
 
     Twelve times by turns: the kernel from the strongest edges (Cho and Lee 2009, with least squares
     over non-negative kernels), and a picture from the kernel that explains the photograph with as
-    few edges as it can (Xu, Zheng and Jia 2013). The first edges are those of the guess: starting
-    from the blurred photograph itself finds short motions about as well, and long ones rarely.
+    few edges as it can (Xu, Zheng and Jia 2013). The first edges are those of the estimate; from
+    those of the blurred photograph, short motions are found about as well, and long ones rarely.
 
     Args:
         blurred: uint8 (H, W, 3); of a large photograph the middle is looked at.
-        guess: uint8 (H, W, 3), a generator's restoration of it.
+        estimate: uint8 (H, W, 3), a generator's restoration of it.
         linear_light: amounts of light were blurred, and not pixel values; see `blur.blur`.
         bar: show a progress bar.
 
@@ -107,7 +107,7 @@ def find_psf(
         the shorter side but at most `SIZE`. A single one in the middle where nothing moved.
     """
     size = max(0, min(SIZE, min(blurred.shape[:2]) // 4) - 1) // 2 * 2 + 1
-    grey = (_values(_middle(x), linear_light) @ GREY for x in (blurred, guess))
+    grey = (_values(_middle(x), linear_light) @ GREY for x in (blurred, estimate))
     photo, picture = (_periodic(plane, size) for plane in grey)
     flatness = FLATNESS
     psf = _kernel(picture, photo, size)
@@ -120,18 +120,18 @@ def find_psf(
     return psf
 
 
-def undo(
-    blurred: np.ndarray, guess: np.ndarray, psf: np.ndarray, linear_light: bool = False
+def deconvolve(
+    blurred: np.ndarray, estimate: np.ndarray, psf: np.ndarray, linear_light: bool = False
 ) -> np.ndarray:
-    """Change a guess until it explains the photograph: Wiener's filter around the guess.
+    """Change an estimate until it explains the photograph: Wiener's filter around the estimate.
 
-    The guess is blurred; what the photograph has besides goes back through Wiener's filter, and is
-    added. Where the kernel H has left nothing of a frequency, the guess stays as it is; what counts
-    as nothing depends on the photograph's noise.
+    The estimate is blurred; what the photograph has besides goes back through Wiener's filter, and
+    is added. Where the kernel H has left nothing of a frequency, the estimate stays as it is; what
+    counts as nothing depends on the photograph's noise.
 
     Args:
-        blurred, guess: uint8 (H, W, 3).
-        psf, linear_light: see `find_psf`.
+        blurred, estimate: uint8 (H, W, 3).
+        psf, linear_light: see `estimate_psf`.
 
     Returns:
         uint8 (H, W, 3).
@@ -143,19 +143,21 @@ def undo(
         for left in range(0, blurred.shape[1], TILE):
             above, before = max(top - margin, 0), max(left - margin, 0)
             window = np.s_[above : top + TILE + margin, before : left + TILE + margin]
-            part = [_values(x[window], linear_light) for x in (blurred, guess)]
-            part = _undo_part(*part, psf, balance)[top - above :, left - before :][:TILE, :TILE]
+            part = [_values(x[window], linear_light) for x in (blurred, estimate)]
+            part = _deconvolve_part(*part, psf, balance)[top - above :, left - before :][
+                :TILE, :TILE
+            ]
             part = to_pixels(part) if linear_light else part
             part = np.clip(np.rint(part * 255), 0, 255)
             corrected[top : top + TILE, left : left + TILE] = part
     return corrected
 
 
-def _undo_part(blurred, guess, psf, balance):
+def _deconvolve_part(blurred, estimate, psf, balance):
     height, width = blurred.shape[:2]
     corrected = np.empty_like(blurred)
     for channel in range(3):
-        photo, picture = (_periodic(x[..., channel], len(psf)) for x in (blurred, guess))
+        photo, picture = (_periodic(x[..., channel], len(psf)) for x in (blurred, estimate))
         top, left = ((a - b) // 2 for a, b in zip(photo.shape, (height, width)))
         transfer = _transfer(psf, photo.shape)
         unexplained = _spectrum(photo) - transfer * _spectrum(picture)
@@ -180,26 +182,26 @@ def noise(photo: np.ndarray) -> float:
     return float(np.median(np.abs(changes))) / 0.6745 / 6 if changes.size else 0.0
 
 
-def agreement(blurred: np.ndarray, guess: np.ndarray, corrected: np.ndarray) -> float:
-    """How far a correction goes the way that the guess has gone from the photograph.
+def projection(blurred: np.ndarray, estimate: np.ndarray, corrected: np.ndarray) -> float:
+    """The projection of the correction's change of the photograph on the estimate's change.
 
-    Both start from the photograph. Where the motion is the right one, the correction goes at least
-    as far the guess's way, and further besides; from a motion that explains nothing it comes back
-    to the photograph, whatever the guess had found.
+    Where the motion is the right one, the correction changes the photograph at least as far in the
+    direction of the estimate; with a motion that explains nothing it comes back to the photograph,
+    whatever the estimate had changed.
 
     Args:
-        blurred, guess, corrected: uint8 (H, W, 3); of large ones every n-th pixel is looked at, so
-            that things that move near the border count as well.
+        blurred, estimate, corrected: uint8 (H, W, 3); of large ones every n-th pixel is looked at,
+            so that things that move near the border count as well.
 
     Returns:
-        1 for as far, 0 for not at all; 0 where the guess is the photograph.
+        In units of the estimate's change: 1 for as far; 0 where the estimate is the photograph.
     """
-    start, there, here = (_some(x).astype(np.float32) for x in (blurred, guess, corrected))
-    way = there - start
-    return float((way * (here - start)).sum() / max((way**2).sum(), 1e-6))
+    start, there, here = (_some(x).astype(np.float32) for x in (blurred, estimate, corrected))
+    change = there - start
+    return float((change * (here - start)).sum() / max((change**2).sum(), 1e-6))
 
 
-def extent(psf: np.ndarray) -> float:
+def rms_radius(psf: np.ndarray) -> float:
     """How far a point is spread: root of the mean squared distance from the middle, pixels."""
     y, x = _places(len(psf))
     return float(np.sqrt((psf * (x**2 + y**2)).sum()))
@@ -229,7 +231,7 @@ def _values(photo, linear_light):
 
 
 def _periodic(plane, margin):
-    """A plane with a mirrored margin that fades into its mean, so that opposite sides meet.
+    """A plane with a reflected margin that fades into its mean, so that opposite sides meet.
 
     Its sides are multiples of 64, which Fourier transforms like.
     """
@@ -251,7 +253,7 @@ def _transfer(psf, shape):
     return _spectrum(np.roll(plane, [-(len(psf) // 2)] * 2, (0, 1)))
 
 
-def _slopes(plane):
+def _gradients(plane):
     return [np.roll(plane, -1, axis) - plane for axis in (0, 1)]
 
 
@@ -267,16 +269,16 @@ def _with_few_edges(photo, psf, flatness):
     """
     corner = np.zeros(photo.shape, np.float32)
     corner[0, 0] = 1
-    all_slopes = sum(np.abs(_spectrum(slope)) ** 2 for slope in _slopes(corner))
+    all_gradients = sum(np.abs(_spectrum(gradient)) ** 2 for gradient in _gradients(corner))
     transfer, picture = _transfer(psf, photo.shape), photo
     back, power = np.conj(transfer) * _spectrum(photo), np.abs(transfer) ** 2
     strictness = 2 * flatness
     while strictness < 1000:
-        edges = _slopes(picture)
+        edges = _gradients(picture)
         kept = edges[0] ** 2 + edges[1] ** 2 >= flatness / strictness
         edges = [edge * kept for edge in edges]
         fit = _spectrum(sum(np.roll(edge, 1, axis) - edge for axis, edge in enumerate(edges)))
-        fit = (back + strictness * fit) / (power + strictness * all_slopes)
+        fit = (back + strictness * fit) / (power + strictness * all_gradients)
         picture = _plane(fit, photo.shape)
         strictness *= 2
     return picture
@@ -288,11 +290,11 @@ def _kernel(picture, photo, size):
     All pairs of its pixels enter through two correlations, from which the error's gradient is a
     convolution; projected gradient steps with Nesterov's momentum keep it non-negative.
     """
-    edges = _slopes(picture)
+    edges = _gradients(picture)
     strength = np.hypot(*edges)
     kept = strength >= np.quantile(strength, 1 - EDGES)
     edges = [_spectrum(edge * kept) for edge in edges]
-    wanted = [_spectrum(slope) for slope in _slopes(photo)]
+    wanted = [_spectrum(gradient) for gradient in _gradients(photo)]
     half, middle = size // 2, (photo.shape[0] // 2, photo.shape[1] // 2)
 
     def around(product, reach):
@@ -309,8 +311,8 @@ def _kernel(picture, photo, size):
     momentum = 1.0
     for _ in range(150):
         product = fft.irfft2(own * fft.rfft2(ahead, shape), shape)
-        slope = product[size - 1 : 2 * size - 1, size - 1 : 2 * size - 1] - cross
-        new = np.maximum(ahead - step * slope, 0)
+        gradient = product[size - 1 : 2 * size - 1, size - 1 : 2 * size - 1] - cross
+        new = np.maximum(ahead - step * gradient, 0)
         faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = new + (momentum - 1) / faster * (new - psf)
         psf, momentum = new, faster
