@@ -75,8 +75,6 @@ PHRASES = [
 ]  # fmt: skip
 # A log tells what was done under the names of its time.
 EXEMPT = {"training-log.md", "CHANGELOG.md"}
-# Being rewritten.
-PENDING = {"06_results.ipynb", "run.py"}
 
 
 def cells(path, kind):
@@ -111,8 +109,6 @@ def retired_phrases(text):
 
 @pytest.mark.parametrize("path", [*CODE, *NOTEBOOKS], ids=lambda path: path.name)
 def test_names_are_the_fields(path):
-    if path.name in PENDING:
-        pytest.skip("is being rewritten")
     is_module = path.suffix == ".py"
     sources = [path.read_text(encoding="utf-8")] if is_module else cells(path, "code")
     assert not [found for source in sources for found in retired_names(source)]
@@ -120,7 +116,7 @@ def test_names_are_the_fields(path):
 
 @pytest.mark.parametrize("path", [*CODE, *PROSE, *NOTEBOOKS], ids=lambda path: path.name)
 def test_prose_and_messages_are_plain(path):
-    if path.name in EXEMPT | PENDING:
+    if path.name in EXEMPT:
         pytest.skip("holds names of its time")
     if path.suffix == ".ipynb":
         text = "\n\n".join(cells(path, "markdown") + cells(path, "code"))
