@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 from deblurgan_lib import paths, restoration, training
 from deblurgan_lib.arguments import as_number, as_text, as_whole
@@ -20,18 +21,12 @@ from deblurgan_lib.data import find_data
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.files import locked
 from deblurgan_lib.notebook import course
-from deblurgan_lib.training import profiles, recipes
 from deblurgan_lib.training.run import Run, checksum
 
-TINY = dataclasses.replace(
-    profiles.PROFILES["smoke"], width=4, blocks=1, critic_width=4, epochs=2, steps_per_epoch=2
-)
-# With a constant learning rate and no pretraining it can go on; without a critic it is quick.
-PIXELS = dataclasses.replace(
-    recipes.RECIPES["course"],
-    generator="resnet", optimizer="adam", perceptual=0.0, adversarial=0.0, pretraining=0.0,
-    decay="constant", averaging=0.0, features="vgg16-random",
-)  # fmt: skip
+pytestmark = pytest.mark.slow
+TINY = dataclasses.replace(tiny.SIZES, epochs=2)
+# With a constant learning rate it can go on.
+PIXELS = dataclasses.replace(tiny.PIXELS, decay="constant", averaging=0.0)
 QUIET = {"precision": "float32", "minutes": 0, "verbose": 0}
 
 
@@ -140,8 +135,10 @@ def test_the_commit_is_recorded(run):
 
 
 def test_the_commit_is_that_of_the_course_and_of_no_other_project(monkeypatch, tmp_path):
+    """Installed from a wheel, into an environment inside another project's checkout."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    monkeypatch.setattr(paths, "home", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "__file__", str(tmp_path / "packages/deblurgan_lib/paths.py"))
     monkeypatch.setattr(paths.subprocess, "run", lambda *a, **k: pytest.fail("git was asked"))
     assert paths.commit() == ""
 
