@@ -155,6 +155,7 @@ def both(generator, photo):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linear_light", [False, True])
 def test_with_the_motion_the_generators_estimate_becomes_much_better(
     generator, sharp, psf, linear_light
@@ -165,12 +166,14 @@ def test_with_the_motion_the_generators_estimate_becomes_much_better(
     assert corrected > estimate + 1.5
 
 
+@pytest.mark.slow
 def test_where_a_part_moved_by_itself_the_generators_answer_stays(generator, sharp, blurred):
     half = np.where(np.arange(sharp.shape[1])[None, :, None] < 160, blurred, sharp)
     estimate, corrected = both(generator, half)
     np.testing.assert_array_equal(corrected, estimate)
 
 
+@pytest.mark.slow
 def test_what_stands_still_around_the_middle_is_not_spoiled(generator, sharp, blurred, monkeypatch):
     """In a large photograph, whose kernel is found in the middle alone."""
     monkeypatch.setattr(motion, "LARGEST", 160)
@@ -184,6 +187,7 @@ def test_what_stands_still_around_the_middle_is_not_spoiled(generator, sharp, bl
     assert results == {"all": False, "middle": True}
 
 
+@pytest.mark.slow
 def test_a_sharp_photograph_keeps_the_generators_answer(generator, sharp):
     estimate, corrected = both(generator, sharp)
     np.testing.assert_array_equal(corrected, estimate)

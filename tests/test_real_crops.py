@@ -9,6 +9,7 @@ from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.evaluation import psnr, ssim
 from deblurgan_lib.photos import read_photo
 
+pytestmark = pytest.mark.slow
 CROPS = Path(__file__).with_name("real_crops")
 
 

@@ -199,6 +199,7 @@ def build(name, seed=0):
     return generator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", generators())
 def test_the_receptive_field_is_what_gradients_find(name):
     """No gradient comes from beyond it; it is a bound, but not a wide one."""
@@ -223,6 +224,7 @@ def test_the_receptive_field_is_what_gradients_find(name):
     assert field.step == 1 and field.finest == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", generators())
 @pytest.mark.parametrize("size", [(300, 257), (5, 701)])
 def test_a_photo_in_tiles_is_the_photo_in_one_piece(name, size, monkeypatch):
@@ -267,6 +269,7 @@ def test_tiles_cover_a_photo_once_and_look_as_far_as_they_must(monkeypatch):
             assert length <= max(100, 2 * (before + after)) + grid
 
 
+@pytest.mark.slow
 def test_an_instance_norm_in_tiles_measures_once_and_leaves_no_seam(photo, monkeypatch):
     generator = models.resnet_generator(8, 2, norm="instance", upsampling="resize")
     generator.compile(jit_compile=False)
@@ -282,6 +285,7 @@ def test_an_instance_norm_in_tiles_measures_once_and_leaves_no_seam(photo, monke
     assert psnr(whole, tiled) > psnr(whole, photo) + 3
 
 
+@pytest.mark.slow
 def test_the_devices_precision_changes_a_photo_by_one_grey_level_at_most(photo):
     exact = restoration.restore(restoration.load("gan"), photo)
     fast = restoration.load("gan", precision="mixed_bfloat16")
@@ -294,6 +298,7 @@ def test_the_devices_precision_changes_a_photo_by_one_grey_level_at_most(photo):
     assert automatic.layers[3].dtype_policy.name in ("float32", "mixed_bfloat16", "mixed_float16")
 
 
+@pytest.mark.slow
 def test_the_ensemble_treats_all_eight_views_alike_and_is_better_than_their_mean(photo):
     generator = restoration.load("fidelity")
     path = blur.shake_trajectories(1, 3, max_length=15.0)[0]
@@ -322,6 +327,7 @@ def test_a_network_that_makes_pictures_larger_is_refused(tmp_path):
 REAL = paths.home().parent / "shared" / "real_pairs" / "GOPRO_Large" / "test"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="the real frames are not beside the project")
 @pytest.mark.parametrize("name", restoration.shipped())
 def test_a_shipped_generator_helps_real_frames(name):
