@@ -3,11 +3,11 @@
 Its modules and packages from the ground up, in the order in which the lessons meet them. Each
 imports only what stands before it, within a package too; this list is the only place of the order.
 
-    errors  backend  arguments  progress  files  paths  precision  machine  photos  figures
+    errors  backend  arguments  progress  files  paths  precision  machine  photos  batch  figures
     data          blur  pairs  sample  drive  download  gopro  datasets  cache  pipeline
     models        layers  features  generators  critics  receptive_field  cost
     evaluation
-    restoration   deconvolution  weights  motion  inference
+    restoration   deconvolution  weights  motion  inference  api
     training      profiles  recipes  losses  optimizers  gan  build  devices  run  callbacks  loop
     notebook      display  course  widgets  exercises
     cli
@@ -28,3 +28,13 @@ def _prepare(keras):
     # Saved generators hold layers of ours, and Keras finds them only once they are registered.
     # Importing Keras here would cost every user seconds, so the layers register when Keras comes.
     from .models import layers  # noqa: F401
+
+
+def __getattr__(name):
+    if name == "deblur":
+        from .errors import quiet_import
+
+        with quiet_import():
+            from .restoration.api import deblur
+        return deblur
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

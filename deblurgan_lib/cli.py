@@ -1,29 +1,29 @@
 """Commands: `deblurgan download`, `split`, `cache`, `train`, `evaluate`, `deblur`, `check`."""
 
 import argparse
+import itertools
 import os
 import sys
 from pathlib import Path
 
-from . import __version__, machine
+from . import __version__, batch, machine
 from .data import cache, find_data, find_pairs, gopro
 from .errors import CourseError, quiet_import
 from .files import advice, reason
 from .paths import home, runs_folder
-from .photos import list_photos, suffix_of_result
-from .progress import progress
+from .photos import some
 from .training import profiles, recipes
 
 
 def _download(args) -> int:
-    folder = Path(args.to) if args.to else home() / "data"
+    folder = args.to or home() / "data"
     archive = gopro.download(folder, args.set, args.url, args.sha256, args.zip)
     print(f"{archive} is there and verified.")
     return 0
 
 
 def _split(args) -> int:
-    source, folder = Path(args.source), Path(args.to)
+    source, folder = args.source, args.to
     if source.is_file():
         source = gopro.extract(source, folder.parent / source.stem, args.blur)
         print(f"{args.source} is extracted to {source}.")
@@ -67,9 +67,11 @@ def _evaluate(args) -> int:
     pairs = find_pairs(_part(find_data(args.data), "test"))
     with quiet_import():
         from . import evaluation, restoration
-    generator = restoration.load(args.weights or restoration.DEFAULT, runs_folder())
-    method = getattr(restoration, args.method)
+    weights = args.weights or restoration.DEFAULT
+    generator = restoration.load(weights, runs_folder())
+    method = restoration.METHODS[args.motion, args.ensemble]
     report = evaluation.evaluate(lambda photo: method(generator, photo, bar=False), pairs)
+    print(f"Restored by {weights}: {_described(args)}.")
     _print_scores(report)
     return 0
 
@@ -87,73 +89,69 @@ def _print_scores(report: dict) -> None:
         print(f"Left out of the means of PSNR, being infinite: {report['n_equal']} photographs.")
 
 
-def _photos_to_deblur(arguments: list[str], output: Path, stem_end: str) -> dict[Path, Path]:
-    """From each photo asked for to the file that will hold its restoration.
-
-    A photo in a folder that was asked for, or in folders below it, keeps its place in them.
-    """
-    photos = []
-    for argument in map(Path, arguments):
-        found = [argument]
-        if argument.is_dir():
-            found = list_photos(argument, recursive=True, exclude=output)
-            if not found:
-                raise CourseError(f"There are no photos in {argument}.")
-        photos += [(photo, argument if argument.is_dir() else photo.parent) for photo in found]
-    targets = {}
-    for photo, top in photos:
-        name = f"{photo.stem}{stem_end}{suffix_of_result(photo)}"
-        target = output / photo.relative_to(top).with_name(name)
-        if target in targets.values() and photo not in targets:
-            raise CourseError(
-                f"Two photos would both become {target}; restore them into different folders."
-            )
-        if target.exists() and target.parent.samefile(photo.parent):
-            raise CourseError(
-                f"{photo} would overwrite {target.name} beside it; choose another output folder."
-            )
-        targets[photo] = target
-    return targets
-
-
 def _deblur(args) -> int:
-    output = Path(args.output)
-    targets = _photos_to_deblur(args.photos, output, "_before_after" * args.side_by_side)
-    missing = {photo: target for photo, target in targets.items() if not target.exists()}
-    output.mkdir(parents=True, exist_ok=True)
-    with quiet_import():
-        from . import restoration
-    generator = restoration.load(
-        args.weights or restoration.DEFAULT, runs_folder(), precision="auto"
-    )
-    failures, many = [], len(missing) > 1
-    with progress("photos", len(missing), unit=" photos", hidden=not many) as bar:
-        for photo, target in missing.items():
-            try:
-                restoration.restore_file(
-                    generator,
-                    photo,
-                    target,
-                    bar=not many,
-                    both=args.side_by_side,
-                    method=getattr(restoration, args.method),
-                )
-            except CourseError as error:
-                failures.append(error)
-            bar.update()
-    restored = len(missing) - len(failures)
-    print(f"{restored} of {len(targets)} photos are restored in {output}.")
-    if len(missing) < len(targets):
-        there = len(targets) - len(missing)
-        print(f"{there} were already there and are left as they are.")
+    output, one = args.output, batch.is_file(args.output)
+    plan = batch.plan(args.photos, output, "_before_after" * (args.side_by_side and not one))
+    there, done, todo = batch.Existing(), batch.Done(), {}
+    if plan.targets:
+        batch.make_folder(output.parent if one else output)
+        with quiet_import():
+            from . import restoration
+        weights = args.weights or restoration.DEFAULT
+        file = restoration.find_weights(weights, runs_folder())
+        settings = batch.Settings(__version__, file, Path(weights).stem, _described(args))
+        if not args.overwrite:
+            there = batch.existing(plan.targets, settings)
+        kept = {*there.same, *itertools.chain(*there.other.values())}
+        todo = {photo: target for photo, target in plan.targets.items() if photo not in kept}
+    if todo:
+        generator = restoration.load(file, precision="auto")
+        method = restoration.METHODS[args.motion, args.ensemble]
+        done = batch.restore_all(
+            todo,
+            lambda photo: method(generator, photo, bar=len(todo) < 2),
+            settings,
+            args.side_by_side,
+        )
+    return _say_how_it_ended(output, plan, there, todo, done)
+
+
+def _say_how_it_ended(output: Path, plan, there, todo, done) -> int:
+    failures = [*plan.failures, *(done.failures[photo] for photo in todo if photo in done.failures)]
+    total = len(plan.targets) + len(plan.failures)
+    restored = len(todo) - len(done.failures) - len(done.untried)
+    if restored or there.same or total > 1:
+        print(f"{restored} of {total} photos are restored in {output}.")
+    if there.same:
+        print(f"{len(there.same)} were already there and are left as they are.")
+    if plan.numbered:
+        names = some([f"{photo} -> {plan.targets[photo].name}" for photo in plan.numbered])
+        print(f"{len(plan.numbered)} have the name of another one and got a number ({names}).")
+    if done.left_out:
+        names = some([f"{photo}: {kind}" for photo, kind in done.left_out.items()])
+        print(f"{len(done.left_out)} files hold more than the picture that was restored ({names}).")
+    if plan.left_out:
+        print(f"Left out: {batch.listed(plan.left_out)}.")
     for error in failures:
         print(f"deblurgan: {error}", file=sys.stderr)
-    if failures:
+    for kind, photos in there.other.items():
+        names = some([plan.targets[photo] for photo in photos])
         print(
-            f"deblurgan: {len(failures)} of {len(targets)} photos were not restored.",
+            f"deblurgan: {len(photos)} photos are not restored, because in their places there are "
+            f"{kind} ({names}); --overwrite replaces them, -o takes another folder.",
             file=sys.stderr,
         )
-    return 1 if failures else 0
+    missing = total - restored - len(there.same)
+    if missing and total > 1:
+        print(f"deblurgan: {missing} of {total} photos were not restored.", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def _described(args) -> str:
+    """The two choices in words."""
+    views = "mean of eight views" if args.ensemble else "one view"
+    motion = "corrected by a motion where there is one" if args.motion else "the generator alone"
+    return f"{views}, {motion}"
 
 
 def _check(args) -> int:
@@ -172,15 +170,17 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument(
         "--set", default="light", help="light (pairs, 9 GB) or complete (sharp frames, 35 GB)"
     )
-    download.add_argument("--to", metavar="FOLDER", help="default: data/")
-    download.add_argument("--zip", metavar="PATH", help="verify this archive instead")
+    download.add_argument("--to", type=_path, metavar="FOLDER", help="default: data/")
+    download.add_argument("--zip", type=_path, metavar="PATH", help="verify this archive instead")
     download.add_argument("--url", default="", help="another mirror")
     download.add_argument("--sha256", default="", metavar="HEX", help="of the other archive")
     download.set_defaults(do=_download)
 
     split = commands.add_parser("split", help="make A/B pairs of GOPRO")
-    split.add_argument("source", metavar="SOURCE", help="the archive, or the extracted folder")
-    split.add_argument("--to", required=True, metavar="FOLDER")
+    split.add_argument(
+        "source", type=_path, metavar="SOURCE", help="the archive, or the extracted folder"
+    )
+    split.add_argument("--to", type=_path, required=True, metavar="FOLDER")
     split.add_argument("--blur", default="blur", help="blur or blur_gamma")
     split.add_argument(
         "--frames", type=int, default=0, help="complete set: average that many, 7, 9, 11 or 13"
@@ -192,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
         "cache", help="decode the training pairs once; takes disk, training reads them faster"
     )
     cache.add_argument(
-        "data", metavar="DATA", help="sample, gopro, or a folder with train and test"
+        "data", type=_typed, metavar="DATA", help="sample, gopro, or a folder with train and test"
     )
     cache.set_defaults(do=_cache)
 
@@ -201,7 +201,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--recipe", default="", help=f"{known} (default: course)")
     train.add_argument("--profile", default="auto", help=", ".join(["auto", *profiles.PROFILES]))
     train.add_argument(
-        "--data", default="sample", help="sample, gopro, or a folder with train and test"
+        "--data",
+        type=_typed,
+        default="sample",
+        help="sample, gopro, or a folder with train and test",
     )
     train.add_argument(
         "--run-name", default="", help="folder below runs/ (default: RECIPE-PROFILE)"
@@ -216,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--start-from",
+        type=_typed,
         default="",
         metavar="WEIGHTS",
         help="begin with the weights of a .keras file, a run, or a generator that is shipped",
@@ -223,26 +227,37 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(do=_train)
 
     weights = {
+        "type": _typed,
         "default": "",
         "help": "a .keras file, the name of a run, or of a generator that is shipped; "
         "default: the one that is best to look at",
     }
     evaluate = commands.add_parser("evaluate", help="score a generator on pairs")
-    evaluate.add_argument("--data", default="sample", help="a data set, or a folder with A and B")
+    evaluate.add_argument(
+        "--data", type=_typed, default="sample", help="a data set, or a folder with A and B"
+    )
     evaluate.add_argument("--weights", **weights)
-    _add_methods(evaluate, default="restore")
+    _add_methods(evaluate)
     evaluate.set_defaults(do=_evaluate)
 
     deblur = commands.add_parser("deblur", help="restore photographs")
-    deblur.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
+    deblur.add_argument("photos", nargs="+", type=_path, metavar="PHOTO_OR_FOLDER")
     deblur.add_argument("--weights", **weights)
     deblur.add_argument(
-        "-o", "--output", default="deblurred", metavar="FOLDER", help="default: deblurred/"
+        "-o",
+        "--output",
+        type=_path,
+        default="deblurred",
+        metavar="FOLDER",
+        help="default: deblurred/; of one photo it may be a file, such as sharp.jpg",
+    )
+    deblur.add_argument(
+        "--overwrite", action="store_true", help="make results anew that are there already"
     )
     deblur.add_argument(
         "--side-by-side", action="store_true", help="make one picture of before and after"
     )
-    _add_methods(deblur, default="deblur")
+    _add_methods(deblur)
     deblur.set_defaults(do=_deblur)
 
     check = commands.add_parser("check", help="say what this machine has, and what it lacks")
@@ -250,28 +265,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-METHODS = {
-    "restore": ("--generator-only", "take the generator's answer as it is"),
-    "deblur": (
-        "--motion",
-        "where one motion of the camera explains the photograph, correct the answer by it",
-    ),
-    "deblur_ensemble": (
+def _add_methods(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--ensemble",
-        "the same with the mean of the answers to eight rotated and flipped views: a little "
-        "better, eight times as long",
-    ),
-}  # From the name of a function in `restoration` to its option.
+        action="store_true",
+        help="take the mean of the answers to eight rotated and flipped views: a little better, "
+        "eight times as long",
+    )
+    command.add_argument(
+        "--no-motion",
+        "--generator-only",
+        dest="motion",
+        action="store_false",
+        help="take the generator's answer as it is, and do not look for a motion of the camera "
+        "that explains the photograph",
+    )
 
 
-def _add_methods(command: argparse.ArgumentParser, default: str) -> None:
-    options = command.add_mutually_exclusive_group()
-    for method, (option, description) in METHODS.items():
-        description += " (default)" * (method == default)
-        options.add_argument(
-            option, dest="method", action="store_const", const=method, help=description
-        )
-    command.set_defaults(method=default)
+def _typed(text: str) -> str:
+    """A name or a path as it is typed; a shell leaves the ~ of `--to=~/data` as it is."""
+    try:
+        return str(Path(text).expanduser()) if text.startswith("~") else text
+    except RuntimeError:
+        if text == "~" or text.startswith("~/"):
+            raise argparse.ArgumentTypeError(
+                f"there is no home folder to find {text} in; write the whole path"
+            ) from None
+        return text  # A file whose name begins so.
+
+
+def _path(text: str) -> Path:
+    return Path(_typed(text))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -281,6 +305,8 @@ def main(arguments: list[str] | None = None) -> int:
         0 if everything asked for was done, 1 if something was not, 130 if interrupted, 141 if
         nobody reads what it prints any more; a command that does not exist ends in argparse's 2.
     """
+    for stream in (sys.stdout, sys.stderr):  # Names may hold letters that they cannot show.
+        stream.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(arguments)
     try:
         done = args.do(args)

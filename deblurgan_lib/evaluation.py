@@ -111,6 +111,12 @@ def evaluate(restore: Callable[[np.ndarray], np.ndarray], pairs: list[Pair]) -> 
     photos = []
     for pair in pairs:
         blurred, sharp = read_photo(pair.blurred), read_photo(pair.sharp)
+        height, width = sharp.shape[:2]
+        if min(height, width) < SSIM_WINDOW:
+            raise CourseError(
+                f"{pair.sharp} has {width}x{height} pixels, and SSIM needs at least "
+                f"{SSIM_WINDOW}x{SSIM_WINDOW}; take it and its partner out."
+            )
         restored = restore(blurred)
         photos.append(
             {

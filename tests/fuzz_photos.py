@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import tifffile
 from PIL import Image, PngImagePlugin
 
@@ -58,6 +59,11 @@ def whole_files():
     exif[0x010F] = "camera"
     exif.get_ifd(0x8769)[0x9286] = b"a comment " * 50
     several = {"save_all": True, "append_images": [Image.fromarray(255 - pixels), rgb]}
+    pillow_heif.register_heif_opener()
+    raw, raw_directory = io.BytesIO(), {"photometric": 32803}
+    with tifffile.TiffWriter(raw) as pages:
+        pages.write(pixels, photometric="rgb", subfiletype=1, subifds=1)
+        pages.write(deep[..., 0], **raw_directory)
     meta = {"exif": exif, "icc_profile": b"no profile" * 50, "dpi": (300, 300)}
     text = PngImagePlugin.PngInfo()
     text.add_text("comment", "a" * 5000, zip=True)
@@ -79,6 +85,12 @@ def whole_files():
         "rgb.webp": file(rgb, "WEBP", **meta),
         "lossless.webp": file(rgba, "WEBP", lossless=True),
         "moving.webp": file(rgb, "WEBP", **several),
+        "rgb.heic": file(rgb, "HEIF", **meta | {"exif": exif.tobytes()}),
+        "rgba.heic": file(rgba, "HEIF"),
+        "several.heic": file(rgb, "HEIF", **several),
+        "rgb.avif": file(rgb, "AVIF", **meta),
+        "moving.avif": file(rgb, "AVIF", **several),
+        "raw.tif": raw.getvalue(),
         "palette.gif": file(rgb, "GIF"),
         "moving.gif": file(rgb, "GIF", **several),
         "rgb.bmp": file(rgb, "BMP"),

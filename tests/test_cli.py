@@ -1,9 +1,11 @@
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import fuzz_photos
 import numpy as np
@@ -15,6 +17,7 @@ from deblurgan_lib.data import blur, find_data
 from deblurgan_lib.photos import read_photo, write_photo
 from deblurgan_lib.restoration import weights
 
+ROOT = Path(__file__).resolve().parent.parent
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -59,7 +62,10 @@ def test_photos_keep_their_names_formats_and_what_their_files_hold(run, holiday,
         "deblur", holiday, tmp_path / "single.png", "--weights", "same", "-o", tmp_path / "sharp"
     )
     assert (code, err) == (0, "")
-    assert out == f"4 of 4 photos are restored in {tmp_path / 'sharp'}.\n"
+    assert out.splitlines() == [
+        f"4 of 4 photos are restored in {tmp_path / 'sharp'}.",
+        f"Left out: files that are no photos of a kind that is read: 1 ({holiday / 'notes.txt'}).",
+    ]
     assert {path.name for path in (tmp_path / "sharp").iterdir()} == {
         "upright.jpg", "grey.png", "alpha.png", "single.png",
     }  # fmt: skip
@@ -91,7 +97,9 @@ def test_folders_below_are_kept_and_results_are_left_as_they_are(run, holiday, m
     assert (results / "beach" / "late" / "grey.png").is_file()
     (results / "alpha.png").write_text("mine")
     (results / "grey.png").unlink()
-    assert "1 of 4 photos" in run("deblur", ".", "--weights", "same")[1]
+    code, out, err = run("deblur", ".", "--weights", "same")
+    assert code == 1 and "1 of 4 photos" in out and "2 were already there" in out
+    assert "files that deblurgan has not made (deblurred/alpha.png)" in err
     assert (results / "alpha.png").read_text() == "mine"
 
 
@@ -115,28 +123,28 @@ def shaken():
     return blur.blur(sharp, blur.point_spread_function(path)), sharp
 
 
+METHODS = {
+    (): "deblur",
+    ("--ensemble",): "deblur_ensemble",
+    ("--no-motion",): "restore",
+    ("--generator-only", "--ensemble"): "self_ensemble",
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options, method",
-    [((), "deblur"), (("--ensemble",), "deblur_ensemble"), (("--generator-only",), "restore")],
-)
-def test_three_methods_to_restore(run, tmp_path, monkeypatch, shaken, options, method):
+def test_two_independent_choices_of_how_to_restore(run, tmp_path, monkeypatch, shaken):
     # Not once this, once that.
     monkeypatch.setattr(weights, "measure_precision", lambda: "float32")
     blurred, _ = shaken
     write_photo(tmp_path / "p.png", blurred)
-    assert run("deblur", tmp_path / "p.png", *options, "-o", tmp_path / "out")[0] == 0
     generator = restoration.load(restoration.DEFAULT, precision="auto")
-    methods = ("restore", "deblur", "deblur_ensemble")
-    results = {name: getattr(restoration, name)(generator, blurred, bar=False) for name in methods}
-    written = read_photo(tmp_path / "out" / "p.png")
-    assert [name for name in methods if np.array_equal(results[name], written)] == [method]
-
-
-def test_two_methods_to_restore_at_once_are_refused(run, tmp_path, photo):
-    write_photo(tmp_path / "p.png", photo)
-    with pytest.raises(SystemExit):
-        run("deblur", tmp_path / "p.png", "--ensemble", "--generator-only")
+    results = {
+        name: getattr(restoration, name)(generator, blurred, bar=False) for name in METHODS.values()
+    }
+    for options, method in METHODS.items():
+        assert run("deblur", tmp_path / "p.png", *options, "-o", tmp_path / method)[0] == 0
+        written = read_photo(tmp_path / method / "p.png")
+        assert [name for name in results if np.array_equal(results[name], written)] == [method]
 
 
 def test_formats_that_are_not_written_become_png(run, tmp_path, photo):
@@ -191,22 +199,114 @@ def test_a_one_pixel_photo_is_restored(run, tmp_path, photo):
     np.testing.assert_array_equal(read_photo(tmp_path / "o" / "dot.png"), photo[:1, :1])
 
 
-def test_nothing_is_overwritten_by_accident(run, holiday, tmp_path):
+def test_what_a_folder_holds_is_counted_and_named(run, holiday, tmp_path, photo):
+    write_photo(holiday / "phone.HEIC", photo)
+    write_photo(holiday / "camera.avif", photo)
+    (holiday / "DSC_0001.NEF").write_bytes(b"raw")
+    (holiday / "phone.MOV").write_bytes(b"film")
+    (holiday / "@eaDir").mkdir()
+    shutil.copy(holiday / "grey.png", holiday / "@eaDir" / "thumb.png")
+    Image.fromarray(photo).save(
+        holiday / "pages.tif", save_all=True, append_images=[Image.fromarray(255 - photo)]
+    )
+    code, out, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "o")
+    assert (code, err) == (0, "")
+    assert "6 of 6 photos are restored" in out
+    assert (
+        f"1 files hold more than the picture that was restored ({holiday}/pages.tif: 1 more" in out
+    )
+    for left_out in ("DSC_0001.NEF", "phone.MOV", "notes.txt"):
+        assert f"1 ({holiday / left_out})" in out
+    assert len(list((tmp_path / "o").iterdir())) == 6
+    code, _, err = run("deblur", holiday / "DSC_0001.NEF", "--weights", "same", "-o", tmp_path)
+    assert code == 1 and "DSC_0001.NEF is a camera raw file" in err
+
+
+def test_other_settings_are_not_taken_for_done(run, holiday, tmp_path, monkeypatch):
+    shutil.copytree(tmp_path / "holiday", tmp_path / "h")
+    monkeypatch.chdir(tmp_path / "h")
+    photos = ("upright.jpg", "grey.png")
+    same = ("--weights", "same")
+    assert run("deblur", *photos, *same)[0] == 0
+    before = {path: path.read_bytes() for path in Path("deblurred").iterdir()}
+    for options, kind in (
+        ((*same, "--ensemble"), "results of same (one view, the generator alone)"),
+        (("--weights", "gan", "--no-motion"), "results of same (one view, the generator alone)"),
+    ):
+        code, out, err = run("deblur", *photos, *options)
+        assert code == 1 and "0 of 2 photos are restored" in out
+        assert f"2 photos are not restored, because in their places there are {kind}" in err
+        assert "(deblurred/upright.jpg, deblurred/grey.png); --overwrite replaces them" in err
+    assert {path: path.read_bytes() for path in Path("deblurred").iterdir()} == before
+    code, out, err = run("deblur", *photos, *same, "--ensemble", "--overwrite")
+    assert (code, err) == (0, "") and "2 of 2 photos are restored" in out
+    assert all(path.read_bytes() != content for path, content in before.items())
+    # Results are not restored again, whatever is asked for.
+    code, out, err = run("deblur", ".", *same, "-o", "again")
+    assert (code, err) == (0, "") and "3 of 3 photos are restored" in out
+    assert "results of deblurgan" in out and ": 2 (deblurred/" in out
+
+
+def test_one_photo_may_become_a_file(run, holiday, tmp_path):
+    for name in ("sharp.jpg", "there/sharp.heic"):
+        code, out, _ = run(
+            "deblur", holiday / "alpha.png", "--weights", "same", "-o", tmp_path / name
+        )
+        assert code == 0 and f"1 of 1 photos are restored in {tmp_path / name}." in out
+        assert read_photo(tmp_path / name).shape == (200, 240, 3)
+    code, _, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "sharp.jpg")
+    assert code == 1 and "sharp.jpg is one file, and there are 3 photos" in err
+
+
+def test_a_long_name_and_a_bad_photo_stop_nothing_on_any_run(run, holiday, tmp_path):
+    shutil.copy(holiday / "grey.png", holiday / ("照" * 83 + ".png"))
+    (holiday / "bad.jpg").write_bytes(b"no image")
+    for restored, there in ((4, 0), (0, 4)):
+        code, out, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "o")
+        assert code == 1 and f"{restored} of 5 photos are restored" in out
+        assert ("4 were already there" in out) == bool(there)
+        assert "1 of 5 photos were not restored" in err
+
+
+def test_printing_never_fails_for_the_letters_of_a_name(tmp_path):
+    (tmp_path / "空").mkdir()
+    command = [sys.executable, "-m", "deblurgan_lib", "deblur", "空", "写真.jpg", b"\xff.jpg"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=environment)
+    assert done.returncode == 1 and b"Traceback" not in done.stderr
+    assert done.stdout.startswith(b"0 of 3 photos are restored in deblurred.")
+    assert b"no photo \\u5199\\u771f.jpg" in done.stderr
+
+
+def test_the_home_folder_is_found_where_no_shell_did_it(run, tmp_path, monkeypatch, photo):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_photo(tmp_path / "p.png", photo[:20, :20])
+    assert run("deblur", "~/p.png", "--weights", "same", "--output=~/out")[0] == 0
+    assert (tmp_path / "out" / "p.png").is_file()
+    assert "no folder" in run("evaluate", "--data=~/out", "--weights", "same")[2]
+
+
+def test_no_photo_is_ever_overwritten(run, holiday):
     Image.open(holiday / "grey.png").save(holiday / "grey.gif")
-    code, _, err = run("deblur", holiday, "--weights", "same", "-o", tmp_path / "sharp")
-    assert code == 1
-    assert "Two photos would both become" in err
-    before = (holiday / "alpha.png").read_bytes()
-    code, _, err = run("deblur", holiday / "alpha.png", "--weights", "same", "-o", holiday)
-    assert code == 1
-    assert "would overwrite alpha.png" in err
-    assert (holiday / "alpha.png").read_bytes() == before
+    before = {path: path.read_bytes() for path in holiday.iterdir()}
+    for photo, output, name in (
+        ("alpha.png", holiday, "alpha.png"),
+        ("grey.gif", holiday, "grey.png"),
+        ("alpha.png", holiday / "grey.png", "grey.png"),
+    ):
+        for options in ((), ("--overwrite",)):
+            code, _, err = run(
+                "deblur", holiday / photo, "--weights", "same", "-o", output, *options
+            )
+            assert code == 1
+            assert f"would overwrite {name}" in err
+    assert {path: path.read_bytes() for path in holiday.iterdir()} == before
 
 
 def bad_commands():
     return {
         "a missing photo": ("deblur nowhere.png --weights same -o OUT", "no photo nowhere.png"),
-        "an empty folder": ("deblur EMPTY --weights same -o OUT", "no photos in"),
+        "an empty folder": ("deblur EMPTY --weights same -o OUT", "no photos to restore in"),
         "unknown weights": ("deblur PHOTO --weights other -o OUT", "finished runs: same"),
         "an output that is a file": ("deblur PHOTO --weights same -o PHOTO", "photo.png"),
         "a missing data folder": ("train --data nowhere --run-name r", "no data folder 'nowhere'"),
@@ -275,7 +375,7 @@ def test_train_and_evaluate(run, data_set, runs):
     assert code == 0
     assert "blurred" in out
     assert (runs / "made" / "generator.keras").is_file()
-    code, again, _ = run("evaluate", "--data", data_set, "--weights", "made")
+    code, again, _ = run("evaluate", "--data", data_set, "--weights", "made", "--no-motion")
     assert code == 0
     assert again.splitlines()[:4] == out.splitlines()[-5:-1]
 
@@ -287,7 +387,7 @@ def test_evaluate_scores_what_deblur_makes(run, tmp_path, shaken):
         (tmp_path / side).mkdir()
         write_photo(tmp_path / side / "p.png", picture)
     generator = restoration.load(restoration.DEFAULT)
-    for options, method in (((), restoration.restore), (("--motion",), restoration.deblur)):
+    for options, method in (((), restoration.deblur), (("--no-motion",), restoration.restore)):
         out = run("evaluate", "--data", tmp_path, *options)[1]
         psnr = evaluation.psnr(sharp, method(generator, blurred, bar=False))
         assert f"restored  {psnr:8.2f}" in out

@@ -16,7 +16,7 @@ from tiny import Interrupt, steps, weights
 from deblurgan_lib import restoration, training
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.photos import write_photo
-from deblurgan_lib.precision import dtype_policy, measure_precision
+from deblurgan_lib.precision import dtype_policy, measure_precision, quicker_precision
 from deblurgan_lib.training import callbacks, loop, optimizers, recipes
 from deblurgan_lib.training.optimizers import Muon
 
@@ -279,7 +279,7 @@ def test_the_measured_precision_is_the_quicker_one_there_and_back(
         return late(x, "output"), gradient
 
     monkeypatch.setattr(tf.nn, "conv2d", lambda x, kernel, *_: convolve(x, kernel))
-    assert measure_precision() == policy
+    assert quicker_precision() == policy
 
 
 def test_config_is_json_that_repeats_the_run(course):

@@ -5,6 +5,7 @@ import html
 import io
 import re
 import sys
+from functools import partial
 
 import ipywidgets
 import numpy as np
@@ -15,6 +16,9 @@ from PIL import ImageCms
 
 from deblurgan_lib import cli, restoration
 from deblurgan_lib.notebook import widgets
+from deblurgan_lib.photos import MARKED, read_mark, read_with_metadata
+from deblurgan_lib.progress import progress
+from deblurgan_lib.restoration import restore_file
 
 BEFORE = np.full((40, 60, 3), 60, np.uint8)
 AFTER = np.full((40, 60, 3), 200, np.uint8)
@@ -154,7 +158,61 @@ def test_what_is_saved_is_what_the_command_line_writes(
     monkeypatch.setattr(restoration, "load", lambda *_, **__: Brighter(100))
     assert cli.main(["deblur", str(tmp_path / name), "-o", str(tmp_path / "out")]) == 0
     (written,) = (tmp_path / "out").iterdir()
-    assert saved(page) == (written.name, mime, written.read_bytes())
+    link, its_kind, its_content = saved(page)
+    assert (link, its_kind) == (written.name, mime)
+    (tmp_path / "saved").write_bytes(its_content)
+    for path in (tmp_path / "saved", written):
+        assert read_mark(path).startswith("deblurgan ")
+    (one, its_meta), (other, meta) = map(read_with_metadata, (tmp_path / "saved", written))
+    np.testing.assert_array_equal(one, other)
+    assert [without_mark(x.options) for x in (its_meta,)] == [without_mark(meta.options)]
+
+
+def without_mark(options):
+    """The mark of the command line says more than the page knows."""
+    exif = PIL.Image.Exif()
+    exif.load(options["exif"])
+    return options | {"exif": {k: v for k, v in exif.items() if k != MARKED}}
+
+
+def test_a_file_with_more_than_one_picture_is_said_to_have_it(page):
+    more = [PIL.Image.fromarray(AFTER)]
+    choose(page, "pages.tif", file(BEFORE, "TIFF", save_all=True, append_images=more))
+    assert said(page).endswith("60x40 pixels. The file holds 1 more picture, which is left out.")
+
+
+def test_no_preview_of_a_raw_file_is_shown(page):
+    choose(page, "DSC_0001.NEF", file(BEFORE, "TIFF"))
+    assert said(page).startswith("DSC_0001.NEF is a camera raw file, which must be developed first")
+
+
+def test_progress_is_shown_while_it_works(page, monkeypatch):
+    def restore_slowly(generator, photo, bar=True):
+        for total in (2, 5):
+            with progress("searching", total) as shown:
+                for _ in range(total):
+                    seen.append((bar_of_page.description, bar_of_page.value, bar_of_page.max))
+                    shown.update()
+        assert bar_of_page.layout.display is None
+        return photo
+
+    bar_of_page, seen = page.children[3], []
+    monkeypatch.setattr(Brighter, "predict_on_batch", lambda self, x: x)
+    monkeypatch.setattr(widgets, "restore_file", partial(restore_file, method=restore_slowly))
+    choose(page, "holiday.png", file(BEFORE))
+    assert seen == [("searching", i, total) for total in (2, 5) for i in range(total)]
+    assert bar_of_page.layout.display == "none"
+
+
+def test_the_label_after_fits_beside_the_slider_at_any_width():
+    box = widgets.before_after_slider(
+        np.zeros((40, 1280, 3), np.uint8), np.ones((40, 1280, 3), np.uint8)
+    )
+    row = box.children[1]
+    slider, label = row.children
+    assert row.layout.max_width == "100%"  # Both share what the page has; the slider gives way.
+    assert slider.layout.flex == "1 1 auto" and slider.layout.min_width == "0"
+    assert label.layout.flex == "0 0 auto"
 
 
 def test_a_result_that_is_too_large_for_a_page_gets_a_sentence(page, monkeypatch):
@@ -168,7 +226,7 @@ def test_a_result_that_is_too_large_for_a_page_gets_a_sentence(page, monkeypatch
     ("content", "sentence"),
     [
         (b"not a picture", "<b>.jpg is not an image that can be read; is it complete?"),
-        (b"    ftypheic", "<b>.jpg is a HEIC or AVIF photo; export it as JPEG."),
+        (b"    ftypheic", "<b>.jpg is not an image that can be read; is it complete?"),
         (file(BEFORE)[:90], "<b>.jpg is a broken image ("),
     ],
 )

@@ -35,6 +35,7 @@ MEMBER = re.compile(r"(?:[^/]+/)?(train|test)/(\w+)/(?:(blur|blur_gamma|sharp)/)
 # A PNG of 1280x720 pixels has at most 2.8 MB, and zipping PNGs gains next to nothing.
 LARGEST_FRAME = 16_000_000
 LARGEST_RATIO = 4
+AGAIN = "delete it and download it again"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # The others unpack without a limit on memory.
 # What a zip archive that was cut or changed raises; RuntimeError is that of an encrypted one.
 DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, UnicodeError)
@@ -140,7 +141,9 @@ def _frames(archive: Path, members: list[zipfile.ZipInfo], blur: str) -> dict[Pa
     for info in members:
         name = info.filename
         if name.startswith(("/", "\\")) or ":" in name or ".." in re.split(r"[/\\]", name):
-            raise CourseError(f"{archive} is not safe to extract: {name!r} leads elsewhere.")
+            raise CourseError(
+                f"{archive} is not safe to extract: {name!r} leads elsewhere; {AGAIN}."
+            )
         frame = MEMBER.fullmatch(name)
         if not frame or frame[3] not in (blur, "sharp", None):
             continue
@@ -154,17 +157,21 @@ def _frames(archive: Path, members: list[zipfile.ZipInfo], blur: str) -> dict[Pa
             else ""
         )  # fmt: skip
         if wrong:
-            raise CourseError(f"{archive} is not safe to extract: {name!r} {wrong}.")
+            raise CourseError(f"{archive} is not safe to extract: {name!r} {wrong}; {AGAIN}.")
         names.add(place)
         folders.setdefault(Path(place).parent, []).append(info)
     if not folders:
-        raise CourseError(f"{archive} has no frames like train/SCENE/sharp/000001.png.")
+        raise CourseError(
+            f"{archive} has no frames like train/SCENE/sharp/000001.png; is it GOPRO?"
+        )
     sides = {folder.name for folder in folders} & {*BLURS, "sharp"}
     if sides == {"sharp"}:
-        raise CourseError(f"{archive} has no folder {blur}; choose another blur.")
+        raise CourseError(f"{archive} has no folder {blur}; choose another blur (--blur).")
     size = sum(info.file_size for infos in folders.values() for info in infos)
     if size > LARGEST_RATIO * archive.stat().st_size:
-        raise CourseError(f"{archive} is not safe to extract: it would become {gigabytes(size)}.")
+        raise CourseError(
+            f"{archive} is not safe to extract: it would become {gigabytes(size)}; {AGAIN}."
+        )
     return folders
 
 
@@ -248,9 +255,11 @@ def _as_they_are(scene: Path, blur: str) -> list[tuple[list[Path], Path]]:
     blurred, sharp = _numbered(scene / blur), _numbered(scene / "sharp")
     if not blurred or not sharp:
         raise CourseError(
-            f"{scene} has frames without blur, as the complete set; average them with frames=11."
+            f"{scene} has frames without blur, as the complete set; average them with "
+            "frames=11 (--frames 11)."
             if _numbered(scene)
-            else f"{scene} has no frames in {blur} and sharp; extract it again with blur={blur!r}."
+            else f"{scene} has no frames in {blur} and sharp; extract it again with "
+            f"blur={blur!r} (--blur {blur})."
         )
     lonely = sorted(blurred.keys() ^ sharp.keys())
     if lonely:

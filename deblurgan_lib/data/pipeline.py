@@ -124,7 +124,7 @@ def training_batches(
         if min(width, height) < crop:
             raise CourseError(
                 f"{pair.sharp} is {width}x{height}, smaller than a training crop of "
-                f"{crop}x{crop}; take it out, or train with a smaller crop."
+                f"{crop}x{crop}; take it out, or choose a profile of smaller crops (--profile)."
             )
         sizes.append((height, width))
     origins = tf.constant(sizes) - crop + 1  # How many rows and columns a crop can begin in.

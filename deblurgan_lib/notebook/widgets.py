@@ -18,7 +18,8 @@ from .. import figures
 from ..data.pairs import Pair
 from ..errors import CourseError
 from ..evaluation import decibels, psnr, psnr_of_input
-from ..photos import FORMATS, read_photo, suffix_of_result
+from ..photos import FORMATS, RAW, mime_type, read_photo, suffix_of_result
+from ..progress import watching
 from ..restoration import restore, restore_file
 from ..training.run import Run
 from .display import show
@@ -107,8 +108,9 @@ def before_after_slider(
         step=1,
         description="before",
         readout=False,
-        layout=ipywidgets.Layout(width=f"{width}px", max_width="100%"),
+        layout=ipywidgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
     )
+    after_label = ipywidgets.Label("after", layout=ipywidgets.Layout(flex="0 0 auto"))
 
     def draw(_=None):
         line = round(slider.value / 100 * width)
@@ -120,7 +122,9 @@ def before_after_slider(
 
     draw()
     slider.observe(draw, "value")
-    return ipywidgets.VBox([picture, ipywidgets.HBox([slider, ipywidgets.Label("after")])])
+    line_of_slider = ipywidgets.HBox([slider, after_label])
+    line_of_slider.layout = ipywidgets.Layout(width=f"{width}px", max_width="100%")
+    return ipywidgets.VBox([picture, line_of_slider])
 
 
 def _uploaded(value) -> tuple[str, bytes]:
@@ -141,6 +145,7 @@ def largest_upload() -> int:
     return 1 if "google.colab" in sys.modules else int(os.environ.get("DEBLURGAN_UPLOAD_MB", 10))
 
 
+ACCEPTED = ",".join(["image/*", *FORMATS])  # Not every browser takes HEIC for an image.
 LARGEST_RESULT = 100
 """Megabytes. A page holds all of what its link saves; Chromium saved 150 out of one."""
 
@@ -155,13 +160,18 @@ def restore_upload(generators: dict[str, keras.Model]) -> ipywidgets.Widget:
     Args:
         generators: from what they are called on the page; the first is chosen at the start.
     """
-    button = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Choose a photo")
+    button = ipywidgets.FileUpload(accept=ACCEPTED, multiple=False, description="Choose a photo")
     button.layout.width = "auto"
     choice = ipywidgets.Dropdown(options=list(generators), description="Generator")
     said, result = ipywidgets.HTML(), ipywidgets.VBox()  # A Label would not break its line.
+    bar = ipywidgets.IntProgress(layout=ipywidgets.Layout(display="none", width="auto"))
 
     def say(text):
         said.value = html.escape(text)
+
+    def tell(title, done, total):
+        bar.max, bar.value, bar.description = total or 1, done, title
+        bar.style.description_width = "initial"
 
     def take(_):
         if not button.value:
@@ -171,8 +181,11 @@ def restore_upload(generators: dict[str, keras.Model]) -> ipywidgets.Widget:
         result.children = ()
         say(f"Restoring {name} ...")
         button.disabled = choice.disabled = True
+        tell("reading", 0, 1)
+        bar.layout.display = None
         try:
-            text, result.children = _restored(generators[choice.value], name, content)
+            with watching(tell):
+                text, result.children = _restored(generators[choice.value], name, content)
             say(text)
         except CourseError as error:
             say(str(error))
@@ -181,6 +194,7 @@ def restore_upload(generators: dict[str, keras.Model]) -> ipywidgets.Widget:
             raise
         finally:
             button.disabled = choice.disabled = False
+            bar.layout.display = "none"
 
     say(
         f"Up to {largest_upload()} MB; a larger file does not arrive, and then the page must be "
@@ -189,7 +203,7 @@ def restore_upload(generators: dict[str, keras.Model]) -> ipywidgets.Widget:
     button.observe(take, "value")
     choice.observe(take, "value")
     top = ipywidgets.HBox([button, choice] if len(generators) > 1 else [button])
-    return ipywidgets.VBox([top, said, result])
+    return ipywidgets.VBox([top, said, result, bar])
 
 
 def _close(*widgets: ipywidgets.Widget) -> None:
@@ -204,11 +218,12 @@ def _restored(
 ) -> tuple[str, list[ipywidgets.Widget]]:
     """What to say of an upload; and the link that saves its restoration, and the slider."""
     with tempfile.TemporaryDirectory() as folder:
-        upload = Path(folder) / "photo"
+        suffix = Path(name).suffix.lower()
+        upload = Path(folder) / f"photo{suffix if suffix in {*FORMATS, *RAW} else ''}"
         target = upload.with_name(f"restored{suffix_of_result(name)}")
         upload.write_bytes(content)
         try:
-            source = restore_file(generator, upload, target, bar=False)
+            source = restore_file(generator, upload, target)
         except CourseError as error:
             said = str(error).replace(str(target), f"The restored {name}")
             raise CourseError(said.replace(str(upload), name)) from None
@@ -216,6 +231,8 @@ def _restored(
     size = before.shape[1::-1]
     smaller = size[0] > SHOWN[0] or size[1] > SHOWN[1]
     said = f"{name}, {size[0]}x{size[1]} pixels" + (", shown smaller." if smaller else ".")
+    if source.left_out:
+        said += f" The file holds {source.left_out}, which is left out."
     if len(restored) > LARGEST_RESULT * 10**6:
         raise CourseError(
             f"The restored {name} has {len(restored) / 1e6:.0f} MB, more than a page can save; "
@@ -234,7 +251,7 @@ def _preview(photo: np.ndarray) -> np.ndarray:
 
 def _save_link(name: str, content: bytes) -> ipywidgets.Widget:
     """A link in the shape of a button that saves a photograph; the page holds all of it."""
-    kind = PIL.Image.MIME[FORMATS[Path(name).suffix.lower()]]
+    kind = mime_type(Path(name).suffix)
     data = base64.b64encode(content).decode()
     name = html.escape(name)
     return ipywidgets.HTML(

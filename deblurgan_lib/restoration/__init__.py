@@ -1,11 +1,12 @@
 """From a photograph to its restoration: generators on disk, inference, and deconvolution."""
 
 from .deconvolution import richardson_lucy, unsharp_mask, wiener
-from .inference import deblur, deblur_ensemble, restore, restore_file, self_ensemble
+from .inference import METHODS, deblur, deblur_ensemble, restore, restore_file, self_ensemble
 from .weights import DEFAULT, SHIPPED, find_weights, load, save, shipped
 
 __all__ = [
     "DEFAULT",
+    "METHODS",
     "SHIPPED",
     "deblur",
     "deblur_ensemble",

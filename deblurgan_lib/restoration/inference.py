@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .. import __version__
 from ..models.layers import InstanceNormalization
 from ..models.receptive_field import ReceptiveField, receptive_field
 from ..photos import (
@@ -118,6 +119,16 @@ def deblur_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True)
     return motion.correct(photo, self_ensemble(generator, photo, bar), bar)
 
 
+METHODS = {
+    (True, False): deblur,
+    (True, True): deblur_ensemble,
+    (False, False): restore,
+    (False, True): self_ensemble,
+}
+"""From two independent choices, whether to look for a motion and whether to take the mean of eight
+views, to the function that does so."""
+
+
 def restore_file(
     generator: keras.Model,
     photo: Path,
@@ -134,7 +145,7 @@ def restore_file(
         target: the file to be written; its folder is made.
         bar: show a progress bar where it takes longer.
         both: make one picture of the photograph before and after.
-        method: `deblur`, `deblur_ensemble`, or `restore` for the generator alone.
+        method: one of `METHODS`.
 
     Returns:
         What was in the file besides colours, and is kept.
@@ -147,7 +158,7 @@ def restore_file(
     if both:
         after, metadata = side_by_side(before, after, metadata)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_photo(target, after, metadata)
+    write_photo(target, after, metadata, f"deblurgan {__version__}")
     return metadata
 
 

@@ -239,7 +239,7 @@ def _check_test_sizes(pairs: list[Pair]) -> None:
         width, height = photo_size(pair.sharp)
         if min(width, height) < evaluation.SSIM_WINDOW:
             raise CourseError(
-                f"{pair.sharp} is {width}x{height}; a test photo needs at least "
+                f"{pair.sharp} is {width}x{height}; take it out, a test photo needs at least "
                 f"{evaluation.SSIM_WINDOW}x{evaluation.SSIM_WINDOW} pixels to be scored."
             )
 
