@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,7 +32,8 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["deblurgan_lib.training.loop"])
 
 
-def train(said, environment, data, runs, precision, count, epochs):
+def split(said, environment, count):
+    """Make so many devices of the processor; what the process says goes to a file."""
     with open(said, "w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
@@ -39,6 +41,10 @@ def train(said, environment, data, runs, precision, count, epochs):
     cpu = tf.config.list_physical_devices("CPU")[0]
     parts = [tf.config.LogicalDeviceConfiguration()] * count
     tf.config.set_logical_device_configuration(cpu, parts)
+
+
+def train(said, environment, data, runs, precision, count, epochs):
+    split(said, environment, count)
     options = {"precision": precision, "epochs": epochs, "minutes": 0, "verbose": 0}
     training.train("run", data, runs, RECIPE, SIZES, **options)
 
@@ -46,13 +52,13 @@ def train(said, environment, data, runs, precision, count, epochs):
 class Process:
     """A process that trains, and what it has said when it has ended."""
 
-    def __init__(self, *arguments, task=None, ports=()):
+    def __init__(self, *arguments, target=train, task=None, ports=()):
         config = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]}}
         config["task"] = {"type": "worker", "index": task}
         environment = {} if task is None else {"TF_CONFIG": json.dumps(config)}
         self.said = Path(tempfile.mkstemp(suffix=".txt")[1])
         arguments = (self.said, environment, *arguments)
-        self.process = PROCESSES.Process(target=train, args=arguments)
+        self.process = PROCESSES.Process(target=target, args=arguments)
         self.process.start()
 
     def end(self):
@@ -97,7 +103,7 @@ def one(tmp_path_factory, make_data_set):
 
 
 def test_two_devices_train_as_one_does(one, tmp_path):
-    """Losses, averaged weights, the limit on the gradient, the places of the penalty."""
+    """Losses, averaged weights, the points of the penalty."""
     data, run = one
     finish(Process(data, tmp_path, "float32", 2, 6))
     assert_alike(run, Run(tmp_path / "run"))
@@ -108,6 +114,46 @@ def test_two_devices_in_float16_scale_the_loss_alike(one, tmp_path):
     settings = "mixed_float16"
     finish(*(Process(one[0], folder, settings, n, 2) for n, folder in enumerate(folders, 1)))
     assert_alike(*(Run(folder / "run") for folder in folders), rel=2e-2, abs=2e-3)
+
+
+def update_twice(said, environment, connection):
+    """Sends the weight and the loss scale after each update, and what devices sent each other."""
+    split(said, environment, 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        weight = keras.Variable(np.zeros(3, "f"))
+        sgd = keras.optimizers.SGD(1.0)
+        optimizer = keras.optimizers.LossScaleOptimizer(sgd, initial_scale=4.0)
+        optimizer.build([weight])
+    sent, all_reduce = [], tf.distribute.ReplicaContext.all_reduce
+
+    def counted(devices, how, values, **options):
+        sent.append(sum(value.shape.num_elements() for value in tf.nest.flatten(values)))
+        return all_reduce(devices, how, values, **options)
+
+    tf.distribute.ReplicaContext.all_reduce = counted
+
+    @tf.function
+    def step(seconds):
+        def each():
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            gradient = tf.fill([3], 4.0 * tf.where(number == 1, seconds, 1.0))
+            training.DeblurGAN.update(None, optimizer, [gradient], [weight])
+
+        strategy.run(each)
+
+    for seconds in (2.0, np.inf):
+        step(tf.constant(seconds))
+        connection.send((weight.numpy().tolist(), float(optimizer.dynamic_scale.numpy())))
+    connection.send(sorted(sent))
+
+
+def test_gradients_are_sent_once_and_one_devices_infinity_stops_all():
+    ours, theirs = PROCESSES.Pipe()
+    finish(Process(theirs, target=update_twice))
+    assert ours.recv() == ([-1.5] * 3, 4.0)  # The mean of 1 and 2.
+    assert ours.recv() == ([-1.5] * 3, 2.0)
+    assert ours.recv() == [1, 1, 3, 3]  # From each: whether all is finite, and the gradient.
 
 
 def test_two_machines_train_as_one_does_and_go_on_after_one_has_died(one, tmp_path):

@@ -131,6 +131,28 @@ def test_one_batch_can_be_overfitted(batch):
     assert last < 0.5 * first
 
 
+def test_it_trains_by_compile_and_fit_as_any_model(batch):
+    gan = build("course")
+    gan.compile(
+        keras.optimizers.Adam(3e-3, use_ema=True), keras.optimizers.Adam(), adversarial=1e-3
+    )
+    batches = tf.data.Dataset.from_tensors(batch).repeat()
+    average = keras.callbacks.SwapEMAWeights()
+    fitted = gan.fit(
+        batches,
+        epochs=2,
+        steps_per_epoch=10,
+        validation_data=tf.data.Dataset.from_tensors(batch),
+        callbacks=[average],
+        shuffle=False,  # Which is what it would do with a data set, after a warning.
+        verbose=0,
+    ).history
+    assert np.isfinite(list(fitted.values())).all()
+    assert fitted["pixel"][1] < fitted["pixel"][0]
+    assert fitted["val_psnr"][1] > fitted["val_psnr"][0]
+    assert all(fitted["critic"])
+
+
 def test_validation_is_psnr_on_8_bit_values(batch):
     gan = build("course", perceptual=0.0, adversarial=0.0)
     blurred, sharp = batch

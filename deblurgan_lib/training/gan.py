@@ -1,6 +1,7 @@
 """The GAN as one Keras model, with one `train_step` that lesson 05 opens up."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ..backend import need_tensorflow
@@ -78,12 +79,17 @@ class DeblurGAN(keras.Model):
     def update(self, optimizer, gradients, weights):
         """Apply the mean of all devices' gradients.
 
-        Keras' optimisers add up what devices hand in, but look for infinities in each part by
-        itself. Each device has the mean first.
+        Keras' optimisers add up what devices hand in. One with a loss scale looks for infinities
+        before that, each device in its own part; so if one has any, all hand in NaN.
         """
         devices = tf.distribute.get_replica_context()
-        gradients = devices.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-        optimizer.apply([g / devices.num_replicas_in_sync for g in gradients], weights)
+        parts = devices.num_replicas_in_sync
+        if parts > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            finite = [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients]
+            broken = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
+            broken = devices.all_reduce(tf.distribute.ReduceOp.SUM, broken)
+            gradients = [tf.where(broken > 0, np.nan, gradient) for gradient in gradients]
+        optimizer.apply([gradient / parts for gradient in gradients], weights)
 
     def interpolation(self, count):
         """Interpolation factors for the gradient penalty: (count, 1, 1, 1), uniform in [0, 1].
