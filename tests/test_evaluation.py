@@ -1,5 +1,6 @@
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -29,9 +30,25 @@ def test_differences_do_not_wrap_around():
     assert evaluation.psnr(a, b) == pytest.approx(7.8, abs=0.2)
 
 
+@pytest.mark.parametrize("rows", [1, 7, 95, 189, 190])
+def test_scores_do_not_depend_on_the_strips_and_memory_not_on_the_photograph(
+    photo, monkeypatch, rows
+):
+    other = np.roll(photo, 2, axis=1)
+    whole = evaluation.psnr(photo, other), evaluation.ssim(photo, other)
+    monkeypatch.setattr(evaluation, "STRIP", rows)
+    tracemalloc.start()
+    strips = evaluation.psnr(photo, other), evaluation.ssim(photo, other)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert strips == pytest.approx(whole, rel=1e-9)
+    # One channel of the strip with its borders, a dozen times in float64.
+    assert peak < 200_000 + 12 * 8 * (rows + 10) * photo.shape[1]
+
+
 def test_both_metrics_agree_with_scikit_image(photo):
     other = np.roll(photo, 2, axis=1)
-    assert evaluation.psnr(photo, other) == peak_signal_noise_ratio(photo, other)
+    assert evaluation.psnr(photo, other) == pytest.approx(peak_signal_noise_ratio(photo, other))
     channels = [
         structural_similarity(
             photo[..., c], other[..., c], gaussian_weights=True, use_sample_covariance=False

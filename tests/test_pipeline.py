@@ -146,7 +146,7 @@ def test_one_seed_gives_one_stream_and_another_another(data_set):
         batches(pairs, 3, seed=seed, fresh_blur=0.5)[-1][0] for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
+    assert np.isfinite(other).all() and not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("start", [3, 8, 13])
@@ -170,8 +170,8 @@ def test_fresh_blur_makes_new_inputs_and_keeps_the_targets(data_set):
     pairs = find_pairs(data_set / "train")
     all_fresh, half_fresh, stored = (batches(pairs, 1, fresh_blur=p)[0] for p in (1.0, 0.5, 1e-9))
     np.testing.assert_array_equal(all_fresh[1], half_fresh[1])
-    is_fresh = [not np.array_equal(a, b) for a, b in zip(all_fresh[0], stored[0], strict=True)]
-    assert all(is_fresh)
+    differences = [np.abs(a - b).max() for a, b in zip(all_fresh[0], stored[0], strict=True)]
+    assert min(differences) > 0
     assert abs(all_fresh[0].mean() - all_fresh[1].mean()) < 0.02
 
 
@@ -250,13 +250,3 @@ def test_every_kind_of_photo_reaches_the_network(data_set, photo):
         assert np.isfinite(blurred).all()
         for side in "AB":
             (data_set / "train" / side / f"kind.{suffix}").unlink()
-
-
-def test_whole_photos_come_once_each_and_uncropped(data_set):
-    pairs = find_pairs(data_set / "test")
-    seen = list(pipeline.whole_photos(pairs))
-    assert len(seen) == len(pairs)
-    for photo_pair, pair in zip(seen, pairs):
-        for ours, path in zip(photo_pair, pair):
-            assert ours.shape == (1, 96, 128, 3)
-            np.testing.assert_array_equal(photos.to_uint8(ours[0]), photos.read_photo(path))

@@ -1,5 +1,6 @@
 """Whole runs, at sizes that take seconds."""
 
+import collections
 import dataclasses
 import json
 import math
@@ -17,6 +18,7 @@ from deblurgan_lib import restoration, training
 from deblurgan_lib.errors import CourseError
 from deblurgan_lib.photos import write_photo
 from deblurgan_lib.precision import dtype_policy, measure_precision, quicker_precision
+from deblurgan_lib.restoration import inference
 from deblurgan_lib.training import callbacks, loop, optimizers, recipes
 from deblurgan_lib.training.optimizers import Muon
 
@@ -59,19 +61,32 @@ def test_the_course_pretrains_with_pixels_and_ends_with_the_whole_gan(course):
     assert [row["perceptual"] != 0 for row in rows] == [False, False, True]
 
 
-def test_the_test_of_photographs_of_all_sizes_is_traced_once_a_run(
+def test_photographs_of_all_sizes_are_validated_and_scored_in_three_graphs_and_in_tiles(
     train, data_set, photo, monkeypatch
 ):
-    for half in "AB":
-        write_photo(sorted((data_set / "test" / half).iterdir())[0], photo[:70, :90])
-    traces, test_step = [], training.DeblurGAN.test_step
+    sizes = [np.tile(photo[:, :90], (4, 1, 1)), photo[:70, :90], photo[:71, :89]]
+    for i, pixels in enumerate(sizes):
+        for half in "AB":
+            write_photo(data_set / "test" / half / f"size_{i}.png", pixels)
+    monkeypatch.setattr(inference, "TILE", 128)
+    graphs, shapes, predict_step = collections.Counter(), set(), keras.Model.predict_step
+    predict_on_batch = keras.Model.predict_on_batch
+
+    def predict(model, x):
+        shapes.add(tuple(x.shape))
+        return predict_on_batch(model, x)
+
     monkeypatch.setattr(
-        training.DeblurGAN,
-        "test_step",
-        lambda gan, pair: traces.append(pair) or test_step(gan, pair),
+        keras.Model,
+        "predict_step",
+        lambda model, x: graphs.update([id(model)]) or predict_step(model, x),
     )
-    assert len(train().metrics) == 3
-    assert len(traces) == 1
+    monkeypatch.setattr(keras.Model, "predict_on_batch", predict)
+    assert len(train(profile=dataclasses.replace(tiny.SIZES, validation_photos=5)).metrics) == 3
+    assert len(graphs) == 2  # What is trained, and what is saved in the end.
+    assert max(graphs.values()) <= 3  # The first size, any height, any size.
+    assert {(1, 70, 90, 3), (1, 71, 89, 3), (1, 96, 128, 3)} < shapes
+    assert max(shape[1] for shape in shapes) < 400
 
 
 def test_a_finished_run_is_returned_as_it_is(course):
@@ -102,6 +117,28 @@ def test_training_that_diverges_stops_and_keeps_the_last_good_checkpoint(train):
     with pytest.raises(CourseError, match=r"diverged: loss, pixel .*step-00000002-\w+.weights.h5"):
         train(callbacks=(Poison(1),))
     assert len(train().metrics) == 3  # And from that checkpoint the run can go on.
+
+
+def test_losses_are_read_now_and_then_and_before_anything_is_saved(train, monkeypatch):
+    """To read them the host waits for the device."""
+    monkeypatch.setattr(loop, "LOSSES_EVERY", 3)
+    sizes = dataclasses.replace(tiny.SIZES, epochs=1, steps_per_epoch=8)
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(logs)
+            if batch == poisoned:
+                Poison.spoil(self.model)
+
+    seen, poisoned = [], None
+    train(profile=sizes, minutes=9, callbacks=(Watch(),))
+    changes = [i for i in range(1, 8) if seen[i] != seen[i - 1]]
+    assert not seen[0] and changes == [2, 5, 7]
+    for minutes, kept in ((9, "none"), (0, "step-00000004")):
+        seen, poisoned = [], 3
+        with pytest.raises(CourseError, match=f"diverged: loss, pixel .*{kept}"):
+            train(f"after-{minutes}", profile=sizes, minutes=minutes, callbacks=(Watch(),))
+        assert len(seen) == 5
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(train, monkeypatch, tmp_path):

@@ -11,6 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "datasets": ["find_data"],
         "pairs": ["Pair", "find_pairs", "spread"],
-        "pipeline": ["training_batches", "whole_photos"],
+        "pipeline": ["training_batches"],
     },
 )

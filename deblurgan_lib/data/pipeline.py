@@ -199,20 +199,3 @@ def training_batches(
     if cached:
         steps = steps.map(read, **parallel)
     return steps.map(finish, **parallel).prefetch(2)
-
-
-def whole_photos(pairs: list[Pair]) -> tf.data.Dataset:
-    """Each pair once and uncropped, for validation.
-
-    Returns:
-        A dataset of (blurred, sharp), both float32 (1, H, W, 3) in [-1, 1].
-    """
-
-    def read(place):
-        return tuple(_decode(path) for path in pairs[place])
-
-    def finish(place):
-        photos = tf.numpy_function(read, [place], (tf.uint8, tf.uint8))
-        return tuple(to_float(tf.ensure_shape(photo, (None, None, 3)))[None] for photo in photos)
-
-    return tf.data.Dataset.range(len(pairs)).map(finish).prefetch(1)

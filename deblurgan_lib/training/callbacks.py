@@ -15,22 +15,28 @@ import numpy as np
 
 from ..errors import CourseError
 from ..files import explaining
+from .gan import LOGGED
 from .run import Run, checksum
 
 CHECKPOINTS_KEPT = 2
 
 
 class StopWhenNotFinite(keras.callbacks.Callback):
-    """End the run at the first step whose losses are not finite, before anything is saved."""
+    """End the run when losses are read that are not finite."""
 
     def __init__(self, run: Run):
         super().__init__()
         self.run = run
 
     def on_train_batch_end(self, batch, logs=None):
-        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
-        if broken:
-            raise diverged(self.run, ", ".join(broken))
+        check_losses(self.run, logs or {})
+
+
+def check_losses(run: Run, losses: dict[str, float]) -> None:
+    """Raise the error of a run that diverged if one of its losses is not finite."""
+    broken = [name for name, value in losses.items() if not math.isfinite(value)]
+    if broken:
+        raise diverged(run, ", ".join(broken))
 
 
 def diverged(run: Run, quantity: str) -> CourseError:
@@ -93,7 +99,9 @@ class SaveCheckpoint(keras.callbacks.Callback):
 
     def save(self, steps: int) -> None:
         """Write the checkpoint of this number of steps, and delete all but the newest two."""
-        # The losses of a step are those before its update; a last update may have broken a weight.
+        # The losses may have been read some steps ago, and those of a step are those before its
+        # update; a last update may have broken a weight.
+        check_losses(self.run, dict(zip(LOGGED, self.model.sums.numpy().tolist())))
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             raise diverged(self.run, "a weight")
         folder = self.run.folder / "checkpoints"

@@ -20,7 +20,7 @@ from .. import evaluation, figures, restoration
 from ..arguments import as_number, as_text, as_whole
 from ..data import blur
 from ..data.pairs import Pair, find_pairs, spread
-from ..data.pipeline import training_batches, whole_photos
+from ..data.pipeline import training_batches
 from ..data.sample import is_complete
 from ..errors import CourseError
 from ..files import write_json
@@ -40,6 +40,8 @@ SHAKES_PER_SIZE = 64
 # Of the recipe's learning rate, for a generator that is trained already: at the whole rate one lost
 # 0.9 dB before it came back and gained 0.1.
 FINE_TUNING_SCALE = 0.25
+# Steps from one look at the losses to the next: the host waits then until the device has caught up.
+LOSSES_EVERY = 20
 
 
 def pretraining_epochs(recipe: recipes.Recipe, epochs: int) -> int:
@@ -90,7 +92,8 @@ def train(
         precision: the Keras dtype policy to train in: `"float32"`, `"mixed_bfloat16"` or
             `"mixed_float16"`; `"auto"`: the device's fastest.
         minutes: a checkpoint is made when so many have passed since the last one.
-        callbacks: further Keras callbacks; with several machines each has its own.
+        callbacks: further Keras callbacks; with several machines each has its own. At the end of a
+            batch they are given the losses as they were last read, which is every 20 steps.
         verbose: as in `keras.Model.fit`.
 
     Returns:
@@ -273,7 +276,11 @@ def _take_weights(generator: keras.Model, path: Path) -> None:
 def _fit(
     run, strategy, recipe, profile, train_pairs, test_pairs, start, minutes, callbacks, verbose
 ) -> DeblurGAN:
-    """Keras' `fit`, but that it continues in the middle of an epoch, and on several machines."""
+    """What Keras' `fit` does, and what it cannot do.
+
+    A `DeblurGAN` trains by `compile` and `fit` as any model does. But `fit` begins with a whole
+    epoch, and does not run on several machines (keras-team/keras#20585).
+    """
     config, n = run.config, profile.steps_per_epoch
     with strategy.scope():
         gan, phases = _build(config, recipe, profile)
@@ -300,8 +307,11 @@ def _fit(
         steps=n,
     )
     batches = iter(_batches(strategy, train_pairs, profile, config, done))
-    validation = whole_photos(spread(test_pairs, profile.validation_photos))
-    test_step = _compiled_test_step(strategy, gan, validation.element_spec)
+    validation = spread(test_pairs, profile.validation_photos)
+    generator = gan.generator
+    if strategy is not tf.distribute.get_strategy():
+        # Else each device would restore every photograph, and each machine send it to all others.
+        generator = build_generator(recipe, profile)
     gan.stop_training = False
     callbacks.on_train_begin()
     for end, terms in phases:
@@ -309,7 +319,7 @@ def _fit(
             continue
         with strategy.scope():
             gan.compile(gan.optimizer, gan.critic_optimizer, **terms)
-        train_step = _compiled_train_step(strategy, gan)
+        train_step = compiled_train_step(strategy, gan)
         for step in range(done, end):
             if gan.stop_training:
                 break
@@ -317,14 +327,18 @@ def _fit(
             if i == 0:
                 gan.sums.assign(np.zeros(gan.sums.shape))
             if i == 0 or step == done:
+                logs = {}
                 callbacks.on_epoch_begin(epoch)
             callbacks.on_train_batch_begin(i)
             train_step(next(batches))
-            logs = dict(zip(LOGGED, (gan.sums.numpy() / (i + 1)).tolist()))
+            if (i + 1) % LOSSES_EVERY == 0 or i + 1 == n:
+                logs = dict(zip(LOGGED, (gan.sums.numpy() / (i + 1)).tolist()))
             callbacks.on_train_batch_end(i, logs)
             if i + 1 == n:
                 callbacks.on_test_begin()
-                psnr = evaluation.mean_psnr([float(test_step(pair)) for pair in validation])
+                if generator is not gan.generator:
+                    generator.set_weights(gan.generator.get_weights())
+                psnr = evaluation.mean_psnr([_psnr(generator, pair) for pair in validation])
                 callbacks.on_test_end({"psnr": psnr})
                 callbacks.on_epoch_end(epoch, logs | {"val_psnr": psnr})
         done = end
@@ -358,7 +372,7 @@ def _batches(strategy, pairs, profile, config, start_step):
     return strategy.distribute_datasets_from_function(of_machine)
 
 
-def _compiled_train_step(strategy, gan: DeblurGAN):
+def compiled_train_step(strategy, gan: DeblurGAN):
     """`gan`'s step as a graph, for the terms it is compiled with; adds its values to `gan.sums`."""
 
     def step(batch):
@@ -373,16 +387,10 @@ def _compiled_train_step(strategy, gan: DeblurGAN):
     return train_step
 
 
-def _compiled_test_step(strategy, gan: DeblurGAN, photos):
-    """`gan`'s test as one graph for photographs of all sizes and all terms."""
-
-    @tf.function(input_signature=[photos], autograph=False)
-    def test_step(pair):
-        # Each device scores every photograph: photographs of any size cannot share a batch.
-        values = strategy.run(gan.test_step, args=(pair,))
-        return strategy.experimental_local_results(values["psnr"])[0]
-
-    return test_step
+def _psnr(generator: keras.Model, pair: Pair) -> float:
+    """PSNR in dB of a restored photograph; a large one is restored in tiles."""
+    restored = restoration.restore(generator, read_photo(pair.blurred), bar=False)
+    return evaluation.psnr(read_photo(pair.sharp), restored)
 
 
 def _save_generator(recipe, profile, gan: DeblurGAN, path: Path) -> keras.Model:
