@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LESSONS := $(wildcard notebooks/[0-9]*.ipynb)
 
-.PHONY: help train test quick style browser test-browser lab app notebooks gallery recipes failing-runs benchmark quality interruptions repository clean
+.PHONY: help train test quick style browser test-browser lab app notebooks gallery recipes failing-runs benchmark gpu-check quality interruptions repository clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make failing-runs   train the runs of lesson 05 that go wrong"
 	@echo "make interruptions   kill a training run twenty times, and compare it with an unbroken one"
 	@echo "make benchmark  time steps and photographs against others; results in benchmarks/RESULTS.md"
+	@echo "make gpu-check   train each recipe for 200 steps on a GPU: a table to paste into an issue"
 	@echo "make quality    score the shipped generators beside older methods: docs/quality.csv"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
 	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
@@ -132,6 +133,10 @@ benchmark: $(READY) $(TORCH)
 	$(BIN)/python benchmarks/large_photo.py
 	$(BIN)/python benchmarks/input.py
 	$(BIN)/python benchmarks/input.py --memory
+
+# OPTIONS, as for instance --data gopro or --precision mixed_float16; see benchmarks/gpu_check.py.
+gpu-check: $(READY)
+	$(BIN)/python benchmarks/gpu_check.py $(OPTIONS)
 
 recipes: $(READY)
 	$(BIN)/python experiments/recipes.py

@@ -57,6 +57,7 @@ def _train(args) -> int:
         seed=args.seed,
         fresh_blur=args.fresh_blur,
         start_from=args.start_from,
+        precision=args.precision,
     )
     _print_scores(run.report)
     print(f"Everything is in {run.folder}.")
@@ -223,6 +224,12 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="WEIGHTS",
         help="begin with the weights of a .keras file, a run, or a generator that is shipped",
+    )
+    train.add_argument(
+        "--precision",
+        default="auto",
+        help="float32, mixed_bfloat16 or mixed_float16 (default: this device's fastest, or that of "
+        "the run so far)",
     )
     train.set_defaults(do=_train)
 

@@ -1,5 +1,6 @@
 """The baselines of the benchmarks compute what they say."""
 
+import dataclasses
 import sys
 
 import keras
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 
 from deblurgan_lib import models, paths
+from deblurgan_lib.training.recipes import RECIPES
 
 sys.path.insert(0, str(paths.home() / "benchmarks"))
 import article
+import gpu_check
 import table
 
 
@@ -41,3 +44,27 @@ def test_sides_take_turns_and_a_row_replaces_its_machines_older_one(tmp_path, mo
     assert [line.split(" | ")[3] for line in lines[4:7]] == ["2x", "6x", "4x"]
     assert lines[-1] == "Notes."
     assert "4x" in capsys.readouterr().out
+
+
+def test_the_gpu_check_prints_a_table_and_sees_what_is_not_finite(data_set, monkeypatch, capsys):
+    pixels = dataclasses.replace(RECIPES["course"], perceptual=0.0, adversarial=0.0)
+    broken = dataclasses.replace(pixels, pretraining=0.0, learning_rate=np.inf)
+    monkeypatch.setattr(gpu_check.recipes, "RECIPES", {"sound": pixels, "broken": broken})
+    options = ["--profile", "smoke", "--precision", "float32", "--steps", "8"]
+    gpu_check.main([*options, "--recipes", "sound", "broken", "--data", str(data_set)])
+    facts, _, *lines = capsys.readouterr().out.splitlines()
+    assert facts.startswith("no GPU, ") and "float32, profile smoke, 2 pairs" in facts
+    rows = [line.strip("| ").split(" | ") for line in lines]
+    assert {len(row) for row in (rows[0], *rows[2:])} == {len(gpu_check.COLUMNS)}
+    assert [row[:2] for row in rows[2:]] == [
+        ["`sound`, pretraining, 6 steps", "yes"],
+        ["`sound`, adversarial, 2 steps", "yes"],
+        ["`broken`, adversarial, 8 steps", "**no**"],
+    ]
+
+
+def test_the_estimate_is_lesson_05s():
+    """At best a tenth of the data sheet's rate; at worst a Titan X's, by the bytes of memory."""
+    assert gpu_check.estimate("Tesla T4", 6.5e12) == "1000 to 7184 ms"
+    assert gpu_check.estimate("NVIDIA A100-SXM4-40GB", 31.2e12) == "1000 to 7096 ms"
+    assert gpu_check.estimate("Radeon", 1.0) == "-"

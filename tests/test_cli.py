@@ -315,6 +315,10 @@ def bad_commands():
         "a cache without pairs": ("cache EMPTY", "no folder"),
         "an unknown recipe": ("train --data DATA --recipe x --run-name r", "no recipe 'x'"),
         "an unknown profile": ("train --data DATA --profile x --run-name r", "no profile 'x'"),
+        "an unknown precision": (
+            "train --data DATA --precision half --run-name r",
+            "no precision 'half'",
+        ),
         "a path as run name": ("train --data DATA --run-name ../r", "run name '../r'"),
         "too small photos": ("train --data DATA --profile sample --run-name r", "smaller than"),
         "no such set of GOPRO": ("download gopro --set huge --to OUT", "no set 'huge'"),
@@ -378,6 +382,10 @@ def test_train_and_evaluate(run, data_set, runs):
     code, again, _ = run("evaluate", "--data", data_set, "--weights", "made", "--no-motion")
     assert code == 0
     assert again.splitlines()[:4] == out.splitlines()[-5:-1]
+    options = "--profile", "smoke", "--epochs", 1, "--run-name", "made"
+    code, _, err = run("train", "--data", data_set, *options, "--precision", "mixed_float16")
+    assert code == 1
+    assert "precision was" in err and "is now 'mixed_float16'" in err
 
 
 @pytest.mark.slow

@@ -106,6 +106,8 @@ def test_a_step_is_what_tensorflow_will_multiply(name):
     assert ("Muon" in parts) == (recipe.optimizer == "muon")
     counted = sum(value for part, value in parts.items() if part != "VGG")
     assert 0.95 < in_graph / counted < 1
+    gan.optimizer = keras.optimizers.LossScaleOptimizer(gan.optimizer)
+    assert cost.step_operations(gan, sizes.crop, sizes.batch) == parts
 
 
 def test_muon_multiplies_whatever_the_batch():

@@ -44,6 +44,7 @@ def step_operations(gan, crop: int, batch: int) -> dict[str, int]:
         part: 2 * batch * times * sum(multiply_adds(network, crop).values())
         for part, (network, times) in passes.items()
     }
-    if hasattr(gan.optimizer, "multiply_adds"):
-        operations["Muon"] = 2 * gan.optimizer.multiply_adds(gan.generator.trainable_variables)
+    optimizer = getattr(gan.optimizer, "inner_optimizer", gan.optimizer)  # Below a loss scale.
+    if hasattr(optimizer, "multiply_adds"):
+        operations["Muon"] = 2 * optimizer.multiply_adds(gan.generator.trainable_variables)
     return operations
