@@ -26,6 +26,7 @@ FIRST = (
     "test_interruptions.py",
     "test_training.py",
     "test_devices.py",
+    "test_half_precision.py",
     "01_gan_basics.ipynb",
     "04_losses.ipynb",
     "03_generator_and_critic.ipynb",

@@ -332,7 +332,7 @@ def test_weights_in_float16_take_half_the_room_and_come_back_in_float32(tmp_path
     for a, b in zip(generator.get_weights(), loaded.get_weights(), strict=True):
         assert b.dtype == "float32" or a.dtype == b.dtype != "float16"
         np.testing.assert_array_equal(a.astype("float16").astype(a.dtype), b)
-    assert not np.array_equal(generator.get_weights()[0], loaded.get_weights()[0])
+    assert np.abs(generator.get_weights()[0] - loaded.get_weights()[0]).max() > 0
 
 
 def test_half_the_weights_are_not_enough_in_any_number_of_bytes(tmp_path):
