@@ -7,6 +7,7 @@ import ast
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+TEST_EXTRA = PYPROJECT["project"]["optional-dependencies"]["test"]
 
 # Says that it is another version of Python and notes what it is asked for. An environment is a
 # folder with `python`, a copy of this stub, and `pip`.
@@ -175,14 +178,28 @@ def test_the_range_of_python_versions_is_the_same_everywhere():
     assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in makefile
 
 
-def test_the_tested_versions_leave_room_for_cuda():
+def tested_versions():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    tested = dict(line.lower().replace("_", "-").split("==") for line in lines if "==" in line)
+    pairs = (line.split("==") for line in lines if "==" in line)
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def test_the_tested_versions_run_on_the_first_python_of_the_range():
+    """Debian 12 has 3.11.2, and some packages ask for a later 3.11."""
+    tested = tested_versions()
+    for found in importlib.metadata.distributions():
+        if tested.get(canonicalize_name(found.name)) == found.version:
+            needed = SpecifierSet(found.metadata["Requires-Python"] or "")
+            assert needed.contains("3.11.0"), found.name
+
+
+def test_the_tested_versions_leave_room_for_cuda():
+    tested = tested_versions()
     cuda = [Requirement(text) for text in importlib.metadata.requires("tensorflow")]
     cuda = [package for package in cuda if package.marker and "and-cuda" in str(package.marker)]
     assert cuda
     for package in cuda:
-        version = tested.get(package.name.lower())
+        version = tested.get(canonicalize_name(package.name))
         assert version is None or package.specifier.contains(version), package
 
 
@@ -230,3 +247,28 @@ def test_every_import_is_of_a_package_that_is_asked_for(patterns, extras):
             if not names & asked_for:
                 lacking.add((path.name, name))
     assert not lacking
+
+
+# ----------------------------------------------------------------------------------------- habits
+
+
+def test_the_hooks_of_a_commit_run_what_the_project_has():
+    """Programs of the environment that `make` makes, and files of the checkout; no downloads."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    entries = re.findall(r"^ +entry: \.venv/bin/(\w+) (.+)$", text, re.MULTILINE)
+    assert len(entries) == text.count("language: system") == text.count("- id:")
+    assert "repo: local" in text and "http" not in text
+    for program, arguments in entries:
+        if program == "python":
+            assert (ROOT / arguments.split()[0]).is_file()
+        else:
+            assert program in {Requirement(x).name for x in TEST_EXTRA}
+
+
+def test_the_changes_name_this_version_first():
+    from deblurgan_lib import __version__
+
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## ([\d.]+)", changes, re.MULTILINE)[1] == __version__
+    form = (ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text(encoding="utf-8")
+    assert "deblurgan check" in form
