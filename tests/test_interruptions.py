@@ -205,7 +205,7 @@ def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train, interrupte
 def test_a_process_that_is_killed_again_and_again_resumes(tmp_path):
     """The script says whether its run ended as an unbroken one; `make interruptions` has more."""
     script = Path(__file__).parent.parent / "experiments" / "interruptions.py"
-    command = [sys.executable, script, "--count", "2", "--epochs", "6", "--to", tmp_path / "table"]
+    command = [sys.executable, script, "--count", "2", "--epochs", "8", "--to", tmp_path / "table"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len((tmp_path / "table").read_text().splitlines()) == 3
