@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import warnings
@@ -233,11 +232,14 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     )
     run = Run(tmp_path)
     command = [sys.executable, "-c", code, tmp_path / ".lock"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
         assert other.stdout.readline() == "locked\n"
         with pytest.raises(CourseError, match="by another process"), run.exclusive():
             pytest.fail("both have it")
-        other.send_signal(signal.SIGKILL)
+    finally:
+        other.kill()
+        other.communicate()
     with run.exclusive():
         pass
 
