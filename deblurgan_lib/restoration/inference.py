@@ -16,7 +16,6 @@ from ..models.receptive_field import ReceptiveField, receptive_field
 from ..photos import (
     PhotoMetadata,
     read_with_metadata,
-    side_by_side,
     to_float,
     to_uint8,
     write_photo,
@@ -134,7 +133,6 @@ def restore_file(
     photo: Path,
     target: Path,
     bar: bool = True,
-    both: bool = False,
     method: Callable = deblur,
 ) -> PhotoMetadata:
     """Restore the photograph in a file into another file, see `write_photo`.
@@ -144,7 +142,6 @@ def restore_file(
         photo: a file that holds a photograph.
         target: the file to be written; its folder is made.
         bar: show a progress bar where it takes longer.
-        both: make one picture of the photograph before and after.
         method: one of `METHODS`.
 
     Returns:
@@ -155,8 +152,6 @@ def restore_file(
     """
     before, metadata = read_with_metadata(photo)
     after = method(generator, before, bar)
-    if both:
-        after, metadata = side_by_side(before, after, metadata)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_photo(target, after, metadata, f"deblurgan {__version__}")
     return metadata
