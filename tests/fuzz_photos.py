@@ -198,7 +198,8 @@ def read(path):
         assert "\n" not in sentence and len(sentence) < 500, sentence
         return sentence
     assert photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3
-    assert photo_size(path) == photo.shape[1::-1] or path.read_bytes()[1:4] == b"PNG", path
+    start = path.read_bytes()[:8]  # Damaged, these two may say one size and hold another one.
+    assert photo_size(path) == photo.shape[1::-1] or start[1:4] == b"PNG" or start[4:] == b"ftyp"
     if photo.size > 10**7:
         return "photo"
     again, source = read_with_metadata(path)
