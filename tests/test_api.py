@@ -22,6 +22,7 @@ def same(runs, monkeypatch):
     return {"weights": "same", "motion": False}
 
 
+@pytest.mark.slow
 def test_the_lines_in_the_readme_run_in_an_empty_folder(tmp_path, monkeypatch, photo):
     monkeypatch.chdir(tmp_path)
     write_photo(Path("photo.jpg"), photo[:64, :64])

@@ -46,6 +46,7 @@ def test_sides_take_turns_and_a_row_replaces_its_machines_older_one(tmp_path, mo
     assert "4x" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_gpu_check_prints_a_table_and_sees_what_is_not_finite(data_set, monkeypatch, capsys):
     pixels = dataclasses.replace(RECIPES["course"], perceptual=0.0, adversarial=0.0)
     broken = dataclasses.replace(pixels, pretraining=0.0, learning_rate=np.inf)

@@ -88,6 +88,7 @@ def products_in_graph(step, *inputs):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["paper", "course"])
 def test_a_step_is_what_tensorflow_will_multiply(name):
     """But for the back passes to the networks' inputs, which nobody needs: a few percent less."""

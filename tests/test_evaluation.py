@@ -132,6 +132,7 @@ def test_the_unsharp_mask_raises_edges_and_leaves_flat_areas():
     assert (sharper[:, 19] < 100).all() and (sharper[:, 20] > 150).all()
 
 
+@pytest.mark.slow
 def test_the_perceptual_distance_grows_with_blur_and_noise_and_not_with_brightness(photo):
     distance = evaluation.PerceptualDistance()
     little, more = (

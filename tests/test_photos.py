@@ -377,6 +377,7 @@ def test_the_sample_set_is_pairs_of_different_photographs(sample_set):
         assert a.mean() == pytest.approx(b.mean(), abs=1.5)
 
 
+@pytest.mark.slow
 def test_the_sample_set_is_made_once_and_again_only_when_incomplete(sample_set):
     one = sample_set / "test" / "A" / "coffee_0.png"
     before, made_at = one.read_bytes(), one.stat().st_mtime_ns
@@ -388,6 +389,7 @@ def test_the_sample_set_is_made_once_and_again_only_when_incomplete(sample_set):
     assert sorted(p.name for p in sample_set.parent.iterdir()) == ["sample"]
 
 
+@pytest.mark.slow
 def test_a_sample_set_made_by_another_version_is_made_again(sample_set):
     marker = sample_set / "sample.json"
     marker.write_text(json.dumps({"photos": []}))
