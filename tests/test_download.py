@@ -8,13 +8,13 @@ import re
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import tqdm
 
 from deblurgan_lib.data import download
 from deblurgan_lib.errors import CourseError
@@ -224,7 +224,7 @@ def test_what_is_kept_survives_a_page_and_an_interruption(server, target, monkey
     def control_c(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download.tqdm, "update", control_c)
+    monkeypatch.setattr(tqdm.tqdm, "update", control_c)
     with pytest.raises(KeyboardInterrupt):
         download.fetch([server.url], target, SHA256)
     assert partial.stat().st_size > 1000
@@ -357,7 +357,7 @@ def test_gdown_ends_with_the_process_that_started_it(gdown, drive_target):
     gdown("5.2.2", "hangs")
     read_end, write_end = os.pipe()
     child = subprocess.Popen(
-        [sys.executable, "-c", download.GDOWN, "FAKE_id-1", str(drive_target)],
+        [*download.GDOWN, "FAKE_id-1", str(drive_target)],
         stdin=read_end,
         stderr=subprocess.DEVNULL,
     )
