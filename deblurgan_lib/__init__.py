@@ -4,8 +4,8 @@ Its modules and packages from the ground up, in the order in which the lessons m
 imports only what stands before it, within a package too; this list is the only place of the order.
 
     errors  backend  arguments  progress  files  paths  precision  machine  photos  batch  figures
-    data          blur  pairs  sample  drive  download  gopro  datasets  cache  pipeline
-    models        layers  features  generators  critics  receptive_field  cost
+    data          blur  camera  pairs  sample  drive  download  gopro  datasets  cache  pipeline
+    models        layers  features  generators  detail  critics  receptive_field  cost
     evaluation
     restoration   deconvolution  weights  motion  inference  api
     training      profiles  recipes  losses  optimizers  gan  build  devices  run  callbacks  loop

@@ -3,7 +3,14 @@
 import keras
 from keras import layers
 
-from .layers import NORMS, BatchNormalization, check_choice, initial_weights, normalised
+from .layers import (
+    NORMS,
+    BatchNormalization,
+    SpectralNorm,
+    check_choice,
+    initial_weights,
+    normalised,
+)
 
 
 def patch_critic(width=64, strided=3, norm="instance"):
@@ -58,3 +65,35 @@ def tutorial_critic(size, width=64):
     x = layers.Dense(1024, activation="tanh", dtype="float32")(x)
     score = layers.Dense(1, activation="sigmoid", dtype="float32", name="score")(x)
     return keras.Model(picture, score, name="tutorial_critic")
+
+
+def pair_critic(width=32, strided=3):
+    """A patch critic of blurred and restored together (Isola et al. 2017), without sigmoid.
+
+    It can see what the blur has left, and so tell texture that belongs there from texture that
+    does not. Every kernel but that of the score is kept by `SpectralNorm`.
+
+    Args:
+        width: channels after the first convolution; they double with each further one.
+        strided: number of 4x4 convolutions with stride 2; two more with stride 1 follow.
+
+    Returns:
+        A `keras.Model`, two float32 (B, H, W, 3) in [-1, 1] - blurred, and sharp or restored - to
+        float32 (B, H', W', 1), unbounded.
+    """
+    blurred = keras.Input((None, None, 3), name="blurred")
+    picture = keras.Input((None, None, 3), name="picture")
+    x = layers.Concatenate()([blurred, picture])
+    for layer in range(strided + 1):
+        stride = 2 if layer < strided else 1
+        x = layers.Conv2D(
+            width * 2**layer,
+            4,
+            stride,
+            "same",
+            kernel_constraint=SpectralNorm(),
+            **initial_weights("none"),
+        )(x)
+        x = layers.LeakyReLU(0.2)(x)
+    score = layers.Conv2D(1, 4, padding="same", use_bias=False, dtype="float32", name="score")(x)
+    return keras.Model([blurred, picture], score, name="pair_critic")

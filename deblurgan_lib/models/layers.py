@@ -289,3 +289,24 @@ class GlobalSkip(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "mode": self.mode}
+
+
+@keras.saving.register_keras_serializable(package="deblurgan")
+class SpectralNorm(keras.constraints.Constraint):
+    """Keep a kernel from stretching any input: its largest singular value is at most 1.
+
+    Miyato et al. 2018 divide by that value in each pass; here a kernel that has grown past 1 is
+    brought back after each update, so what is stored is what is used. The kernel is taken as a
+    matrix (height * width * in, out), and its value is found by power iteration.
+    """
+
+    ITERATIONS = 10
+
+    def __call__(self, w):
+        matrix = ops.reshape(w, (-1, w.shape[-1]))
+        right = ops.ones_like(matrix[:1])
+        for _ in range(self.ITERATIONS):
+            left = ops.matmul(right, ops.transpose(matrix))
+            right = ops.normalize(ops.matmul(left, matrix))
+        stretch = ops.norm(ops.matmul(right, ops.transpose(matrix)))
+        return w / ops.maximum(stretch, 1.0)

@@ -3,6 +3,7 @@
 All losses are float32 scalars, means over everything they see, and smaller is better.
 """
 
+import keras
 import tensorflow as tf
 from keras import ops
 
@@ -94,3 +95,79 @@ class PerceptualLoss:
 
     def __call__(self, sharp, restored):
         return ops.mean(ops.square(self.features(sharp) - self.features(restored)))
+
+
+def frequency_loss(sharp, restored):
+    """Mean absolute difference of the Fourier transforms of two batches (Cho et al. 2021).
+
+    Errors of one frequency that are spread over a whole picture are small in each pixel, and blur
+    is an error of frequencies. The transform keeps lengths, so that the value is of the size of
+    `pixel_loss`.
+
+    Args:
+        sharp, restored: (B, H, W, 3) in [-1, 1].
+    """
+    wrong = ops.cast(restored, "float32") - ops.cast(sharp, "float32")
+    wrong = ops.transpose(wrong, (0, 3, 1, 2))
+    real, imaginary = ops.fft2((wrong, ops.zeros_like(wrong)))
+    size = ops.sqrt(ops.cast(ops.shape(wrong)[2] * ops.shape(wrong)[3], "float32"))
+    return ops.mean(ops.abs(real) + ops.abs(imaginary)) / size
+
+
+class FeatureLoss:
+    """Difference of features at several depths, each before its ReLU (Wang et al. 2018, ESRGAN).
+
+    After a ReLU most features are zero and tell nothing. Each depth's mean absolute difference is
+    divided by the mean absolute feature of the sharp picture, so that all depths count alike; 0 for
+    equal pictures, about 1 for unrelated ones.
+
+    Args:
+        name: see `models.feature_network`.
+        depths: names of the layers.
+
+    Calling it takes two batches (B, H, W, 3) in [-1, 1] and returns a float32 scalar.
+    """
+
+    DEPTHS = ("block1_conv2", "block2_conv2", "block3_conv3")
+
+    def __init__(self, name: str = "vgg16-hed", depths: tuple[str, ...] = DEPTHS):
+        known = feature_network(name, depths[-1])
+        x, outputs = known.input, []
+        for layer in known.layers[1:]:
+            is_conv = isinstance(layer, keras.layers.Conv2D)
+            copy = type(layer).from_config(
+                layer.get_config() | ({"activation": "linear"} if is_conv else {})
+            )
+            x = copy(x)
+            copy.set_weights(layer.get_weights())
+            if layer.name in depths:
+                outputs.append(x)
+            if is_conv:
+                x = keras.layers.ReLU()(x)
+        self.network = keras.Model(known.input, outputs)
+        self.network.trainable = False
+
+    def __call__(self, sharp, restored):
+        wanted = self.network(vgg_input(sharp), training=False)
+        found = self.network(vgg_input(restored), training=False)
+        depths = [
+            ops.mean(ops.abs(ops.cast(a, "float32") - ops.cast(b, "float32")))
+            / ops.mean(ops.abs(ops.cast(a, "float32")))
+            for a, b in zip(wanted, found)
+        ]
+        return sum(depths) / len(depths)
+
+
+def relativistic_loss(better, worse):
+    """How far scores are from being 1 above those of the other kind on average (RaLSGAN).
+
+    Relativistic average least squares (Jolicoeur-Martineau 2018; DeblurGAN-v2, Kupyn et al. 2019).
+    The critic calls it with the scores of sharp pictures as `better`, the generator, which wants
+    the contrary, with those of its own.
+
+    Args:
+        better, worse: scores or maps of scores.
+    """
+    above = better - ops.mean(worse)
+    below = worse - ops.mean(better)
+    return (ops.mean(ops.square(above - 1.0)) + ops.mean(ops.square(below + 1.0))) / 2

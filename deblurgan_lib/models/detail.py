@@ -1,0 +1,105 @@
+"""A generator with means to draw texture: a deeper U-Net, and a path at full size."""
+
+import keras
+from keras import layers
+
+from .generators import _activated, _bare_conv, _conv, _res_block
+from .layers import (
+    CheckerboardFree,
+    DepthToSpace,
+    GlobalSkip,
+    PadToMultiple,
+    SpaceToDepth,
+    initial_weights,
+)
+
+BLOCKS = (2, 3, 5, 5, 4)
+
+
+def detail_generator(width=16, blocks=BLOCKS, half=24, full=16):
+    """The space-to-depth U-Net with more blocks, and convolutions at half and full size after it.
+
+    The space-to-depth U-Net computes all 4x4 pixels of a square at once and can only draw texture
+    that has the square's period. Here its answer is a first estimate. Convolutions at half and at
+    full size see that estimate, the blurred picture and the features behind it, and add what is
+    missing.
+    They are thin, for there are 4 and 16 times as many places; the weights stand where there are
+    few. New blocks and the last convolution start at zero, so `grow` can take over a trained
+    space-to-depth U-Net and begin with exactly its answers.
+
+    Args:
+        width: a third of the channels of the finest level, as in `space_to_depth_unet_generator`.
+        blocks: residual blocks of the five stages: down at a quarter and an eighth, a sixteenth,
+            up at an eighth and a quarter.
+        half, full: channels at half and at full size.
+
+    Returns:
+        A `keras.Model`, float32 (B, H, W, 3) in [-1, 1] to float32 (B, H, W, 3).
+    """
+    blurred = keras.Input((None, None, 3), name="blurred")
+    channels = [3 * width, 6 * width, 9 * width]
+    picture = PadToMultiple(16, minimum=64)(blurred)
+    x = _conv(SpaceToDepth(4)(picture), channels[0], 3, "none", reflect=False)
+    finer = []
+    for level, filters in enumerate(channels):
+        if level:
+            finer.append(x)
+            x = _conv(x, filters, 3, "none", strides=2, reflect=False)
+        for _ in range(blocks[level]):
+            x = _res_block(x, "none", 0.0, reflect=False)
+    for level in (1, 0):
+        x = layers.Conv2D(channels[level], 1, **initial_weights("none"))(x)
+        x = layers.UpSampling2D(2, interpolation="nearest")(x)
+        x = layers.Add()([x, finer.pop()])
+        for _ in range(blocks[4 - level]):
+            x = _res_block(x, "none", 0.0, reflect=False)
+    even = CheckerboardFree(4)
+    estimate = DepthToSpace(4)(
+        _bare_conv(
+            x, 48, 3, reflect=False, kernel_initializer="zeros", kernel_constraint=even,
+            bias_constraint=even, name="to_rgb",
+        )
+    )  # fmt: skip
+    seen = layers.Concatenate()([picture, estimate])
+    x = layers.UpSampling2D(2, interpolation="nearest")(layers.Conv2D(half, 1, name="to_half")(x))
+    y = _bare_conv(SpaceToDepth(2)(seen), half, 3, reflect=False, **initial_weights("none"))
+    x = _activated(layers.Add()([x, y]), "none")
+    x = _res_block(x, "none", 0.0, reflect=False)
+    x = layers.UpSampling2D(2, interpolation="nearest")(layers.Conv2D(full, 1, name="to_full")(x))
+    y = _bare_conv(seen, full, 3, reflect=False, **initial_weights("none"))
+    x = _activated(layers.Add()([x, y]), "none")
+    x = _bare_conv(x, 3, 3, reflect=False, kernel_initializer="zeros", name="to_detail")
+    x = layers.Add()([estimate, x])
+    x = GlobalSkip("residual", dtype="float32", name="restored")([x, blurred])
+    return keras.Model(blurred, x, name="detail_generator")
+
+
+def grow(unet, detail, blocks=BLOCKS):
+    """Give `detail` the weights of a trained space-to-depth U-Net: it starts with its answers.
+
+    The U-Net's blocks become the first of each stage. What else there is begins as the identity,
+    or adds nothing, but has a gradient, so training moves it from the first step on.
+
+    Args:
+        unet: a model of `space_to_depth_unet_generator` without a norm, of the same width.
+        detail: a model of `detail_generator`, whose weights are changed.
+        blocks: those of `detail`.
+    """
+
+    def convolutions(model, blocks):
+        """By stage, block and place in it; -1 is what leads into the stage."""
+        places = [
+            (stage, block, place)
+            for stage, count in enumerate(blocks)
+            for block, place in [(-1, 0), *((i // 2, i % 2) for i in range(2 * count))]
+        ]
+        found = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+        return dict(zip([*places, "to_rgb"], found))
+
+    count = sum(isinstance(layer, layers.Add) for layer in unet.layers) - 2
+    trained = convolutions(unet, [count // 5] * 5)
+    for place, layer in convolutions(detail, blocks).items():
+        if place in trained:
+            layer.set_weights(trained[place].get_weights())
+        elif place[2] == 1:  # The last of a new block.
+            layer.set_weights([0 * value for value in layer.get_weights()])

@@ -1,0 +1,515 @@
+"""The long training of the shipped generators, in as many sittings as it takes.
+
+    python experiments/train_generators.py --material FOLDER ... --state FILE --minutes 60
+
+Everything that continues the training is in the state file: the averaged weights in float16, the
+step, the seed, and a table of scores. Optimisers begin anew with each sitting: Muon remembers 20
+steps. A state file that is not there yet is begun from the shipped `fidelity`.
+"""
+
+import argparse
+import dataclasses
+import io
+import json
+import os
+import queue
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
+import keras
+import numpy as np
+from keras import ops
+
+from deblurgan_lib import evaluation, restoration
+from deblurgan_lib.data import blur, camera
+from deblurgan_lib.models.critics import pair_critic
+from deblurgan_lib.models.detail import detail_generator, grow
+from deblurgan_lib.photos import read_photo
+from deblurgan_lib.training.losses import FeatureLoss, frequency_loss, pixel_loss, relativistic_loss
+from deblurgan_lib.training.optimizers import Muon
+
+# GOPRO's test scenes, the REDS scene that is kept for scoring, and what nobody may train on.
+KEPT_ASIDE = ("test", "GOPRO_test", "020", "Levin2009")
+# Their sharp frame lies half a frame beside the middle of the blurred one.
+UNUSED = ("GOPRO_averaged",)
+SIZES = (7, 11, 15, 21, 27, 33, 39, 45, 51)  # Of kernels, pixels.
+# What a crop is made from, and how often.
+SHARES = {
+    "gopro": 0.19, "reds": 0.19, "half size": 0.05, "high speed": 0.24, "camera": 0.21,
+    "kernel": 0.12,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """What steps up to `end` train for.
+
+    Args:
+        end: the step at which the phase is over.
+        crop, batch: pixels and number of crops.
+        rate: Muon's rate, held until the last third and then lowered by a cosine to a tenth.
+        terms: weights of the generator's losses; of `adversarial`, the norm of its gradient at the
+            restored picture beside that of all others together, for a critic's gradient grows and
+            shrinks as it learns. Features and critic cost more than the generator, so they see
+            the middle of each crop alone, two thirds of its height and width: there the generator
+            sees all it needs.
+        critic_rate: Adam's rate for the critic.
+    """
+
+    end: int
+    crop: int
+    batch: int
+    rate: float
+    terms: dict
+    critic_rate: float = 1e-4
+
+
+PHASES = (
+    Phase(12_000, 192, 6, 3e-4, {"pixel": 1.0, "frequency": 1.0}),
+    Phase(
+        24_000, 192, 4, 2e-4,
+        {"pixel": 1.0, "frequency": 0.5, "features": 0.1, "adversarial": 0.3},
+    ),
+)  # fmt: skip
+AVERAGING = 0.998
+CRITIC_ALONE = 200  # Steps in which a new critic learns before the generator listens.
+RISE = 100  # Steps in which the rate rises at the start of a sitting.
+SCORED_EVERY = 500
+
+
+# ------------------------------------------------------------------------------------- material
+
+
+def find_pairs(folder: Path, aside: bool) -> list[tuple[Path, Path]]:
+    """(blurred, sharp) of all `.../blur/NAME` and `.../sharp/NAME`, kept aside or not."""
+    found = []
+    for blurred in sorted(folder.rglob("blur/*")):
+        scene = set(blurred.relative_to(folder).parts)
+        if "Levin2009" in scene or scene & set(UNUSED):
+            continue
+        if bool(scene & set(KEPT_ASIDE)) == aside:
+            found.append((blurred, blurred.parents[1] / "sharp" / blurred.name))
+    return found
+
+
+class Material:
+    """Everything that is trained on, decoded; `draw` makes a batch of it."""
+
+    def __init__(self, folders: list[Path], seed: int):
+        self.sources = {"gopro": [], "reds": [], "half size": []}
+        for folder in folders:
+            for paths in find_pairs(folder, aside=False):
+                kind = next(
+                    kind
+                    for kind, word in (
+                        ("half size", "half_size"), ("reds", "REDS"), ("gopro", "GOPR")
+                    )
+                    if word in str(paths[1])
+                )  # fmt: skip
+                self.sources[kind].append([read_photo(path) for path in paths])
+        self.frames = [
+            np.stack([read_photo(path) for path in sorted(scene.iterdir())])
+            for folder in folders
+            for scene in sorted(folder.glob("GOPRO_240fps/*"))
+        ]
+        photos = [path for folder in folders for path in sorted(folder.glob("photos/*.jpg"))]
+        self.photos = [read_photo(path) for path in photos]
+        self.sharp = [sharp for kind in ("gopro", "reds") for _, sharp in self.sources[kind]]
+        self.psfs = blur.mixed_psfs(64, seed, SIZES)
+        self.seed = seed
+
+    def pair(self, kind: str, size: int, rng) -> tuple[np.ndarray, np.ndarray]:
+        """Blurred and sharp, uint8 (size, size, 3) each."""
+        if kind == "high speed":
+            return camera.high_speed_pair(self.frames[rng.integers(len(self.frames))], size, rng)
+        if kind in self.sources:
+            pairs = self.sources[kind]
+            blurred, sharp = pairs[rng.integers(len(pairs))]
+            top, left = (int(rng.integers(side - size + 1)) for side in sharp.shape[:2])
+            inside = slice(top, top + size), slice(left, left + size)
+            return blurred[inside], sharp[inside]
+        some = self.photos if rng.random() < 0.75 else self.sharp
+        photo, front = some[rng.integers(len(some))], some[rng.integers(len(some))]
+        # Smaller photographs are sharper, and show more.
+        if min(photo.shape[:2]) // 2 >= size and rng.random() < 0.3:
+            photo, front = _halved(photo), _halved(front)
+        if kind == "camera":
+            return camera.camera_pair(
+                photo, size, rng, front if min(front.shape[:2]) >= size else None
+            )
+        psf = self.psfs[rng.integers(len(self.psfs))]
+        margin = len(psf) // 2
+        window = camera.cut(photo, size, margin, rng)[0]
+        inside = slice(margin, margin + size)
+        return blur.blur(window, psf, rng.random() < 0.3)[inside, inside], window[inside, inside]
+
+    def draw(self, step: int, crop: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Batch number `step`, the same for the same seed: (blurred, sharp), uint8."""
+        rng = np.random.default_rng((self.seed, step))
+        kinds = rng.choice(list(SHARES), size=batch, p=list(SHARES.values()))
+        made = []
+        for kind in kinds:
+            for _ in range(3):  # Sky and shadow teach nothing.
+                blurred, sharp = self.pair(kind, crop, rng)
+                if np.abs(np.diff(sharp[..., 1].astype(np.float32), axis=0)).mean() > 2:
+                    break
+            rotations = int(rng.integers(4))
+            pair = np.stack([blurred, sharp])
+            made.append(
+                np.rot90(pair[:, :, ::-1] if rng.random() < 0.5 else pair, rotations, (1, 2))
+            )
+        made = np.stack(made)
+        return made[:, 0], made[:, 1]
+
+
+def _halved(photo: np.ndarray) -> np.ndarray:
+    height, width = (side // 2 * 2 for side in photo.shape[:2])
+    squares = photo[:height, :width].reshape(height // 2, 2, width // 2, 2, 3)
+    return np.rint(squares.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
+
+
+def ahead(material: Material, first: int, phase: Phase):
+    """Batches from step `first` on, made by a thread beside the training."""
+    made = queue.Queue(3)
+
+    def make():
+        for step in range(first, phase.end):
+            made.put(material.draw(step, phase.crop, phase.batch))
+
+    threading.Thread(target=make, daemon=True).start()
+    while True:
+        yield made.get()
+
+
+# ---------------------------------------------------------------------------------------- state
+
+
+def save_state(path: Path, networks: dict, about: dict) -> None:
+    """Weights as float16 and what is known, in one zip file, beside its place and then renamed."""
+    beside = path.with_suffix(".part")
+    with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        file.writestr("about.json", json.dumps(about, indent=1))
+        for name, values in networks.items():
+            flat = np.concatenate([ops.convert_to_numpy(value).ravel() for value in values])
+            buffer = io.BytesIO()
+            # The bytes of all signs and exponents first: they repeat, so they can be packed.
+            pairs = flat.astype("<f2").view(np.uint8).reshape(-1, 2)
+            np.save(buffer, np.ascontiguousarray(pairs.T))
+            file.writestr(f"{name}.npy", buffer.getvalue())
+    os.replace(beside, path)
+
+
+def load_state(path: Path) -> tuple[dict, dict]:
+    """`save_state`'s networks, each as one float32 vector, and what is known."""
+    with zipfile.ZipFile(path) as file:
+        about = json.loads(file.read("about.json"))
+        networks = {}
+        for name in file.namelist():
+            if name.endswith(".npy"):
+                halves = np.load(io.BytesIO(file.read(name)))
+                flat = np.ascontiguousarray(halves.T).view("<f2").ravel()
+                networks[name.removesuffix(".npy")] = flat.astype(np.float32)
+    return networks, about
+
+
+def set_weights(model: keras.Model, flat: np.ndarray) -> None:
+    values, at = [], 0
+    for value in model.get_weights():
+        values.append(flat[at : at + value.size].reshape(value.shape))
+        at += value.size
+    if at != flat.size:
+        raise SystemExit(f"The state holds {flat.size} weights, the network {at}.")
+    model.set_weights(values)
+
+
+# ------------------------------------------------------------------------------------- training
+
+
+LOGGED = ("pixel", "frequency", "features", "adversarial", "critic", "blurred")
+
+
+def to_float(photos):
+    """uint8 to float32 in [-1, 1], for either backend."""
+    return ops.cast(photos, "float32") / 127.5 - 1.0
+
+
+class Trainer:
+    """Generator and critic, the generator's averaged weights, and what a step wants of them.
+
+    How gradients are found and weights are kept is the backend's: see the two classes below, which
+    add `step(rate, listening, blurred, sharp)`. It takes uint8 crops and returns the `LOGGED`.
+    """
+
+    def __init__(self, generator: keras.Model, critic: keras.Model, phase: Phase):
+        self.generator, self.critic, self.phase = generator, critic, phase
+        self.average = [keras.Variable(w, trainable=False) for w in generator.trainable_variables]
+        self.optimizer = Muon(
+            phase.rate, weight_decay=None, adam_weight_decay=None,
+            exclude_layers=["to_rgb", "to_detail"],
+        )  # fmt: skip
+        self.optimizer.build(generator.trainable_variables)
+        self.critic_optimizer = keras.optimizers.Adam(phase.critic_rate, beta_1=0.5)
+        self.critic_optimizer.build(critic.trainable_variables)
+        self.features = FeatureLoss() if "features" in phase.terms else None
+        self.plays = "adversarial" in phase.terms
+        generator.compile(jit_compile=False)
+
+    def middle(self, photos):
+        margin = self.phase.crop // 6
+        return photos[:, margin:-margin, margin:-margin]
+
+    def others(self, restored, sharp):
+        """All terms but the critic's opinion: their weighted sum, and each of them."""
+        seen = {
+            "pixel": pixel_loss(sharp, restored),
+            "frequency": frequency_loss(sharp, restored),
+        }
+        if self.features:
+            seen["features"] = self.features(self.middle(sharp), self.middle(restored))
+        terms = self.phase.terms
+        return sum(terms[name] * value for name, value in seen.items()), seen
+
+    def opinions(self, critic, blurred, sharp, restored):
+        """The critic's scores of sharp and restored pictures, from one pass."""
+        blurred, sharp, restored = (self.middle(photos) for photos in (blurred, sharp, restored))
+        twice, pictures = ops.concatenate([blurred] * 2), ops.concatenate([sharp, restored])
+        return ops.split(critic([twice, pictures]), 2)
+
+    def joined(self, gradient, wish, listening):
+        """The gradient at the restored picture of all terms, see `Phase`."""
+        length = ops.norm(ops.ravel(gradient)) / (ops.norm(ops.ravel(wish)) + 1e-12)
+        return gradient + listening * self.phase.terms["adversarial"] * length * wish
+
+    def logged(self, sharp, blurred, **seen):
+        seen["blurred"] = pixel_loss(sharp, blurred)
+        return ops.stack([ops.cast(seen.get(name, 0.0), "float32") for name in LOGGED])
+
+    def settle(self):
+        """Bring what was trained into the variables of the networks and of the average."""
+
+    def scores(self, pairs) -> list[float]:
+        """Mean gain in PSNR of the averaged weights on groups of photographs, dB."""
+        self.settle()
+        trained = self.generator.get_weights()
+        self.generator.set_weights([ops.convert_to_numpy(mean) for mean in self.average])
+        means = []
+        for group in pairs.values():
+            gains = []
+            for blurred, sharp in group:
+                restored = self.generator.predict_on_batch(to_float(blurred[None]))[0]
+                restored = np.clip(np.rint((restored + 1) * 127.5), 0, 255).astype(np.uint8)
+                before = evaluation.psnr(sharp, blurred)
+                gains.append(evaluation.psnr(sharp, restored) - before)
+            means.append(round(float(np.mean(gains)), 3))
+        self.generator.set_weights(trained)
+        return means
+
+
+class TensorFlowTrainer(Trainer):
+    def __init__(self, *args):
+        super().__init__(*args)
+        import tensorflow as tf
+
+        self.tf = tf
+        self.compiled = tf.function(self._step, autograph=False)
+
+    def step(self, rate, listening, blurred, sharp):
+        self.optimizer.learning_rate = rate
+        return self.compiled(np.float32(listening), blurred, sharp).numpy()
+
+    def _step(self, listening, blurred, sharp):
+        blurred, sharp = to_float(blurred), to_float(sharp)
+        with self.tf.GradientTape() as tape:
+            restored = self.generator(blurred, training=True)
+        with self.tf.GradientTape(persistent=True) as judged:
+            judged.watch(restored)
+            loss, seen = self.others(restored, sharp)
+            if self.plays:
+                real, fake = self.opinions(self.critic, blurred, sharp, restored)
+                seen["adversarial"] = relativistic_loss(fake, real)
+        gradient = judged.gradient(loss, restored)
+        if self.plays:
+            wish = judged.gradient(seen["adversarial"], restored)
+            gradient = self.joined(gradient, wish, listening)
+        weights = self.generator.trainable_variables
+        self.optimizer.apply(tape.gradient(restored, [w.value for w in weights], gradient), weights)
+        for mean, weight in zip(self.average, weights):
+            mean.assign(AVERAGING * mean + (1 - AVERAGING) * weight)
+        if self.plays:
+            with self.tf.GradientTape() as tape:
+                scores = self.opinions(self.critic, blurred, sharp, ops.stop_gradient(restored))
+                seen["critic"] = relativistic_loss(*scores)
+            weights = self.critic.trainable_variables
+            gradients = tape.gradient(seen["critic"], [w.value for w in weights])
+            self.critic_optimizer.apply(gradients, weights)
+        return self.logged(sharp, blurred, **seen)
+
+
+class JaxTrainer(Trainer):
+    """All weights go into a step and come out of it: JAX compiles functions without variables."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        import jax
+
+        self.jax = jax
+        self.compiled = jax.jit(self._step, donate_argnums=0)
+        self.holders = [
+            self.generator.trainable_variables,
+            self.optimizer.variables,
+            self.average,
+            self.critic.trainable_variables,
+            self.critic_optimizer.variables,
+        ]
+        self.state = [[ops.copy(v.value) for v in group] for group in self.holders]
+        paths = [v.path for v in self.optimizer.variables]
+        self.rate_at = next(i for i, path in enumerate(paths) if path.endswith("learning_rate"))
+
+    def step(self, rate, listening, blurred, sharp):
+        self.state[1][self.rate_at] = np.float32(rate)
+        self.state, seen = self.compiled(self.state, np.float32(listening), blurred, sharp)
+        return np.asarray(seen)
+
+    def _step(self, state, listening, blurred, sharp):
+        weights, optimizer, average, critic_weights, critic_optimizer = state
+        blurred, sharp = to_float(blurred), to_float(sharp)
+
+        def restore(weights):
+            return self.generator.stateless_call(weights, [], blurred, training=True)[0]
+
+        def critic_loss(weights, restored, wanted):
+            def critic(pictures):
+                return self.critic.stateless_call(weights, [], pictures)[0]
+
+            real, fake = self.opinions(critic, blurred, sharp, restored)
+            return relativistic_loss(real, fake) if wanted else relativistic_loss(fake, real)
+
+        restored, back = self.jax.vjp(restore, weights)
+        gradient_of = self.jax.value_and_grad(lambda x: self.others(x, sharp), has_aux=True)
+        (_, seen), gradient = gradient_of(restored)
+        if self.plays:
+            opinion = self.jax.value_and_grad(lambda x: critic_loss(critic_weights, x, False))
+            seen["adversarial"], wish = opinion(restored)
+            gradient = self.joined(gradient, wish, listening)
+            learn = self.jax.value_and_grad(lambda w: critic_loss(w, restored, True))
+            seen["critic"], gradients = learn(critic_weights)
+            critic_weights, critic_optimizer = self.critic_optimizer.stateless_apply(
+                critic_optimizer, gradients, critic_weights
+            )
+        weights, optimizer = self.optimizer.stateless_apply(optimizer, back(gradient)[0], weights)
+        average = [AVERAGING * mean + (1 - AVERAGING) * w for mean, w in zip(average, weights)]
+        state = [weights, optimizer, average, critic_weights, critic_optimizer]
+        return state, self.logged(sharp, blurred, **seen)
+
+    def settle(self):
+        for group, values in zip(self.holders, self.state):
+            for variable, value in zip(group, values):
+                variable.assign(ops.copy(value))  # The next step takes the state's memory over.
+
+
+def kept_aside(folders: list[Path]) -> dict:
+    """What is scored as training goes on: all of GOPRO's frames and every third of REDS 020."""
+    paths = [pair for folder in folders for pair in find_pairs(folder, aside=True)]
+    groups = {
+        "gopro": [pair for pair in paths if "GOPR" in str(pair[0])],
+        "reds": [pair for pair in paths if "REDS" in str(pair[0])][::3],
+    }
+    return {
+        name: [tuple(read_photo(path) for path in pair) for pair in group]
+        for name, group in groups.items()
+    }
+
+
+def rate(step: int, since: int, start: int, phase: Phase) -> float:
+    """See `Phase`; `since` steps of this sitting are done."""
+    done = (step - start) / (phase.end - start)
+    lowered = 0.55 + 0.45 * np.cos(np.pi * np.clip(3 * done - 2, 0, 1))
+    return phase.rate * lowered * min((since + 1) / RISE, 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--material", type=Path, nargs="+", required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60, help="length of this sitting")
+    parser.add_argument("--checkpoint", type=float, default=5, help="minutes between two saves")
+    args = parser.parse_args()
+
+    about = {"step": 0, "minutes": 0.0, "seed": 17, "table": []}
+    generator, critic = detail_generator(), pair_critic()
+    if args.state.is_file():
+        networks, about = load_state(args.state)
+        set_weights(generator, networks["generator"])
+        if "critic" in networks:
+            set_weights(critic, networks["critic"])
+    else:
+        grow(restoration.load("fidelity"), generator)
+    start = 0
+    for phase in PHASES:
+        if about["step"] < phase.end:
+            break
+        start = phase.end
+    else:
+        raise SystemExit("All phases are over.")
+
+    began, sitting = time.time(), about["minutes"]
+    material = Material(args.material, about["seed"])
+    pairs = kept_aside(args.material)
+    counts = {kind: len(found) for kind, found in material.sources.items()}
+    print(counts, len(material.photos), "photographs", sum(map(len, material.frames)), "frames")
+    print({name: len(group) for name, group in pairs.items()}, "kept aside", flush=True)
+    trainer = (JaxTrainer if keras.backend.backend() == "jax" else TensorFlowTrainer)(
+        generator, critic, phase
+    )
+
+    def save():
+        about["minutes"] = round(sitting + (time.time() - began) / 60, 1)
+        trainer.settle()
+        networks = {"generator": trainer.average}
+        if trainer.plays:
+            networks["critic"] = critic.get_weights()
+        save_state(args.state, networks, about)
+
+    sums, saved, since = np.zeros(len(LOGGED)), time.time(), 0
+    batches = ahead(material, about["step"], phase)
+    while about["step"] < phase.end and time.time() - began < 60 * args.minutes:
+        waited = time.time()
+        batch = next(batches)
+        waited = time.time() - waited
+        now = rate(about["step"], since, start, phase)
+        listening = about["step"] >= start + CRITIC_ALONE
+        sums += trainer.step(now, listening, *batch)
+        about["step"] += 1
+        since += 1
+        if not np.isfinite(sums).all():
+            raise SystemExit("A loss is not finite; the state file holds what was before.")
+        if about["step"] % 50 == 0:
+            means = " ".join(
+                f"{name} {value:.4f}" for name, value in zip(LOGGED, sums / 50) if value
+            )
+            print(
+                f"{time.strftime('%H:%M:%S')} {about['step']} {means} waited {waited:.2f} s",
+                flush=True,
+            )
+            sums[:] = 0
+        if about["step"] % SCORED_EVERY == 0:
+            row = [
+                about["step"],
+                round(sitting + (time.time() - began) / 60),
+                *trainer.scores(pairs),
+            ]
+            about["table"].append(row)
+            print("step, minutes, gain on GOPRO and REDS:", row, flush=True)
+        if time.time() - saved > 60 * args.checkpoint:
+            save()
+            saved = time.time()
+    save()
+
+
+if __name__ == "__main__":
+    main()
