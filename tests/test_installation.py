@@ -178,7 +178,7 @@ def test_the_range_of_python_versions_is_the_same_everywhere():
     assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in makefile
 
 
-def tested_versions():
+def constrained_versions():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pairs = (line.split("==") for line in lines if "==" in line)
     return {canonicalize_name(name): version for name, version in pairs}
@@ -186,7 +186,7 @@ def tested_versions():
 
 def test_the_tested_versions_run_on_the_first_python_of_the_range():
     """Debian 12 has 3.11.2, and some packages ask for a later 3.11."""
-    tested = tested_versions()
+    tested = constrained_versions()
     for found in importlib.metadata.distributions():
         if tested.get(canonicalize_name(found.name)) == found.version:
             needed = SpecifierSet(found.metadata["Requires-Python"] or "")
@@ -194,7 +194,7 @@ def test_the_tested_versions_run_on_the_first_python_of_the_range():
 
 
 def test_the_tested_versions_leave_room_for_cuda():
-    tested = tested_versions()
+    tested = constrained_versions()
     cuda = [Requirement(text) for text in importlib.metadata.requires("tensorflow")]
     cuda = [package for package in cuda if package.marker and "and-cuda" in str(package.marker)]
     assert cuda
