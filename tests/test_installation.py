@@ -225,7 +225,7 @@ def imported(source):
 
 
 TOOLS = ("tests/**/*.py", "benchmarks/*.py", "experiments/*.py", "notebooks/*.py")
-ELSEWHERE = {"google", "huggingface_hub", "torch"}
+ELSEWHERE = {"google", "huggingface_hub", "jax", "torch"}
 """Colab has the first; an experiment and a benchmark say how to install the others."""
 
 
