@@ -16,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 from playwright.sync_api import sync_playwright
@@ -234,8 +235,8 @@ def restore_a_photo(page, folder, monkeypatch):
         monkeypatch.setattr(weights, "measure_precision", lambda found=precision: found)
         arguments = [str(photo), "--weights", restoration.DEFAULT, "-o", str(folder / precision)]
         assert cli.main(["deblur", *arguments]) == 0
-        same.append((folder / precision / photo.name).read_bytes())
-    assert (folder / "saved.jpg").read_bytes() in same
+        same.append(read_photo(folder / precision / photo.name))
+    assert any(np.array_equal(read_photo(folder / "saved.jpg"), result) for result in same)
     with Image.open(folder / "saved.jpg") as image, Image.open(photo) as uploaded:
         assert (image.format, image.size) == ("JPEG", (300, 400))
         assert image.info["icc_profile"] == uploaded.info["icc_profile"]
