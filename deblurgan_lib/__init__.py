@@ -7,7 +7,7 @@ imports only what stands before it, within a package too; this list is the only 
     data          blur  camera  pairs  sample  drive  download  gopro  datasets  cache  pipeline
     models        layers  features  generators  detail  critics  receptive_field  cost
     evaluation
-    restoration   deconvolution  weights  motion  inference  api
+    restoration   planes  deconvolution  kernel  motion  weights  inference  api
     training      profiles  recipes  losses  optimizers  gan  build  devices  run  callbacks  loop
     notebook      display  course  widgets  exercises
     cli
