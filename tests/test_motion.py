@@ -179,6 +179,7 @@ BRIEF = motion.Evidence(0.5, 1.2, 0.85, 0.9, 1.3, 1.0, 3.0, 0.5)
     [
         (LONG, {"cosine": 0.2}),
         (LONG, {"cosine": 0.4}),  # The generator sees motions of this length.
+        (LONG._replace(radius=8.0), {"cosine": 0.2}),  # It sees less of long ones.
         (LONG, {"sparsity": 0.92}),
         (LONG, {"worst": 1.0}),
         (LONG, {"variation": 1.9}),

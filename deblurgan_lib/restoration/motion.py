@@ -148,7 +148,7 @@ class Evidence(NamedTuple):
             share *= np.interp(self.worst, [0.94, 0.97], [1, 0])
         else:
             share = np.interp(self.projection, [0.75, 0.85], [0, 1])
-            share *= np.interp(self.projection / self.cosine, [4.5, 5.5], [1, 0])
+            share *= np.interp(self.projection / self.cosine, [4.5, 5.3], [1, 0])
             share *= np.interp(self.sparsity, [0.89, 0.91], [1, 0])
             share *= np.interp(self.worst, [1.0, 1.04], [1, 0])
         hidden = min(1.55 + 0.08 * self.radius, 2.2)
