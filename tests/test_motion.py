@@ -183,8 +183,9 @@ BRIEF = motion.Evidence(0.5, 1.2, 0.85, 0.9, 1.3, 1.0, 3.0, 0.5)
         (LONG, {"sparsity": 0.92}),
         (LONG, {"worst": 1.0}),
         (LONG, {"variation": 1.9}),
+        (BRIEF, {"cosine": 0.28}),
         (BRIEF, {"projection": 0.7}),
-        (BRIEF, {"projection": 3.0}),  # A sharp photograph, which a generator hardly changes.
+        (BRIEF, {"projection": 4.0}),  # A sharp photograph, which a generator hardly changes.
         (BRIEF, {"sparsity": 0.92}),
         (BRIEF, {"variation": 1.7}),
     ],

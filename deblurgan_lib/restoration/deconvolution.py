@@ -89,7 +89,7 @@ def deconvolve(
     Returns:
         uint8 (H, W, 3).
     """
-    sigma = noise(planes.values(blurred[middle(blurred.shape)][..., 1], linear_light))
+    sigma = noise(planes.values(blurred[middle_part(blurred.shape)][..., 1], linear_light))
     corrected = np.empty_like(blurred)
     margin = 2 * len(psf)
     for top in range(0, blurred.shape[0], TILE):
@@ -143,7 +143,7 @@ def with_small_variation(
         edges = np.sign(edges) * np.maximum(np.abs(edges) - 1 / strictness, 0)
         coupling = np.float32(strictness * weight)
         fit = np.conj(transfer) * (transfer * spectrum + unexplained()) + NEARNESS * of_prior
-        fit += coupling * planes.spectrum(planes.divergence(edges))
+        fit += coupling * planes.spectrum(planes.divergence_of(edges))
         spectrum = fit / (power + np.float32(NEARNESS) + coupling * laplacian)
     return planes.plane(spectrum, prior.shape)[inside]
 
@@ -163,7 +163,7 @@ def noise(plane: np.ndarray) -> float:
     return float(np.median(np.abs(changes))) / 0.6745 / 6 if changes.size else 0.0
 
 
-def middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
+def middle_part(shape: tuple[int, ...]) -> tuple[slice, slice]:
     """The middle `PART` pixels of a photograph, from its shape."""
     tops = [max(0, (side - PART) // 2) for side in shape[:2]]
     return tuple(slice(top, top + PART) for top in tops)

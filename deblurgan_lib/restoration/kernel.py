@@ -148,7 +148,7 @@ class _Problem:
         while strictness < strictest:
             edges = planes.gradients(picture)
             edges = edges * ((edges**2).sum(0) >= sparsity / strictness)
-            fit = back + np.float32(strictness) * planes.spectrum(planes.divergence(edges))
+            fit = back + np.float32(strictness) * planes.spectrum(planes.divergence_of(edges))
             fit /= power + np.float32(strictness) * self.laplacian
             picture = planes.plane(fit, self.photo.shape)
             strictness *= factor

@@ -14,7 +14,7 @@ import numpy as np
 from ..data.blur import to_pixels
 from ..progress import progress
 from . import planes
-from .deconvolution import PART, deconvolve, middle, noise, with_small_variation
+from .deconvolution import PART, deconvolve, middle_part, noise, with_small_variation
 from .kernel import CONTRARY, cosine, estimate_psf, refine_psf, rms_radius
 
 DENSE = 0.915  # Sparsity, see `Evidence`, from which on no kernel is believed.
@@ -36,7 +36,7 @@ def correct(blurred: np.ndarray, estimate: np.ndarray, bar: bool = False) -> np.
     Returns:
         uint8 (H, W, 3).
     """
-    part = middle(blurred.shape)
+    part = middle_part(blurred.shape)
     found = search(blurred[part], estimate[part], bar)
     if found is None or not _moved_everywhere(blurred, estimate, found):
         return estimate
@@ -148,7 +148,8 @@ class Evidence(NamedTuple):
             share *= np.interp(self.worst, [0.94, 0.97], [1, 0])
         else:
             share = np.interp(self.projection, [0.75, 0.85], [0, 1])
-            share *= np.interp(self.projection / self.cosine, [4.5, 5.3], [1, 0])
+            share *= np.interp(self.cosine, [0.29, 0.31], [0, 1])
+            share *= np.interp(self.projection / self.cosine, [5.7, 6.5], [1, 0])
             share *= np.interp(self.sparsity, [0.89, 0.91], [1, 0])
             share *= np.interp(self.worst, [1.0, 1.04], [1, 0])
         hidden = min(1.55 + 0.08 * self.radius, 2.2)
@@ -211,7 +212,7 @@ def _moved_everywhere(blurred, estimate, found):
     height, width = blurred.shape[:2]
     if max(height, width) <= 1.5 * PART:
         return True
-    contrast, half = _contrast(blurred[middle(blurred.shape)]), PART // 4
+    contrast, half = _contrast(blurred[middle_part(blurred.shape)]), PART // 4
     middles = [(side // 4, side - side // 4) for side in (height, width)]
     for y, x in itertools.product(*middles):
         part = np.s_[max(0, y - half) : y + half, max(0, x - half) : x + half]

@@ -60,7 +60,7 @@ def gradients(plane):
     return np.stack([np.roll(plane, -1, axis) - plane for axis in (0, 1)])
 
 
-def divergence(edges):
+def divergence_of(edges):
     """The transpose of `gradients`."""
     return sum(np.roll(edge, 1, axis) - edge for axis, edge in enumerate(edges))
 
