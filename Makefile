@@ -60,9 +60,10 @@ train: $(READY)
 	  print('PSNR of', r['n_images'], 'held-out photographs: blurred', round(r['psnr_blurred'], 2), \
 	  'dB, restored', round(r['psnr_restored'], 2), 'dB. See runs/course-sample/before_after.png')"
 
-# Two processes, each with one thread: tests mostly trace graphs, which one thread does. What is
+# Three processes for two cores, each with one thread: tests mostly trace graphs, which one thread
+# does, and some wait for processes of their own. What is
 # handed out whole, and in which order, is in conftest.py.
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST := $(BIN)/pytest -n $(WORKERS)
 
 test: style

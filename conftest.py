@@ -18,6 +18,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What the lessons train besides runs, in fewer steps than they show.
+PARAMETERS = {
+    "01_gan_basics.ipynb": {"ring_steps": 500, "digit_steps": 400},
+    "03_generator_and_critic.ipynb": {"steps": 10},
+    "04_losses.ipynb": {"critic_updates": 80},
+}
+
 # With pytest-xdist a file goes to one process as a whole, as a notebook must, whose cells share a
 # kernel. The longest come first, so that no process waits for another in the end.
 FIRST = (
@@ -41,6 +48,12 @@ TOGETHER = {"06_results.ipynb": "05_training.ipynb"}  # It looks at the run of l
 def pytest_collection_modifyitems(items):
     places = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+    for item in items:
+        cell = getattr(item, "cell", None)
+        if cell and "parameters" in cell.metadata.get("tags", ()):
+            # As papermill does it: after the lesson's own values.
+            chosen = PARAMETERS.get(item.path.name, {}).items()
+            cell.source += "".join(f"\n{name} = {value!r}" for name, value in chosen)
 
 
 @pytest.hookimpl(optionalhook=True)

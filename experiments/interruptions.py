@@ -28,7 +28,7 @@ SIZES = dataclasses.replace(
 RECIPE = dataclasses.replace(recipes.RECIPES["course"], pretraining=0.5, features="vgg16-random")
 
 
-def train_until_killed(name, data, runs, epochs, progress):
+def train_until_killed(name, data, runs, recipe, epochs, progress):
     """Train to the end, or until this process is killed."""
     import keras
 
@@ -47,10 +47,10 @@ def train_until_killed(name, data, runs, epochs, progress):
         "callbacks": (ReportProgress(),),
         "verbose": 0,
     }
-    train(name, data, runs, RECIPE, SIZES, precision="float32", **options)
+    train(name, data, runs, recipe, SIZES, precision="float32", **options)
 
 
-def compare(data, runs, epochs, count, seed):
+def compare(data, runs, epochs, count, seed, recipe=RECIPE):
     """A row for each interruption, and the largest differences of weights and metrics."""
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["deblurgan_lib.training.loop"])  # TensorFlow is loaded once.
@@ -58,7 +58,7 @@ def compare(data, runs, epochs, count, seed):
 
     def start(name):
         process = processes.Process(
-            target=train_until_killed, args=(name, data, runs, epochs, progress)
+            target=train_until_killed, args=(name, data, runs, recipe, epochs, progress)
         )
         process.start()
         return process

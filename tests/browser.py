@@ -96,7 +96,7 @@ def app(tmp_path, browser):
     """The page of the app, as Voila shows it."""
     # Kernels are asked for by the page; a path that is none of its own starts no kernel.
     with serve("app", tmp_path, "", "/voila/static/voila.js") as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 1000})
+        page = browser.new_page(viewport={"width": 1100, "height": 1000})
         page.goto(address, timeout=2 * MINUTES)
         yield page
         page.close()
@@ -160,6 +160,9 @@ def use_the_slider(page, box):
         page.mouse.move(x - 80, y, steps=4)
         page.mouse.up()
 
+    for word in ("before", "after"):
+        label = box.locator(".widget-label", has_text=re.compile(f"^{word}$")).first
+        assert label.evaluate("e => e.clientWidth > 0 && e.scrollWidth <= e.clientWidth"), word
     handle.focus()
     changes(lambda: page.keyboard.press("ArrowRight"))
     changes(drag)

@@ -95,17 +95,17 @@ def assert_alike(run, other, rel=1e-4, abs=1e-6):
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory, make_data_set):
-    """The data and a run on one device, six epochs of which three are pretraining."""
+    """The data and a run on one device, four epochs of which two are pretraining."""
     folder = tmp_path_factory.mktemp("one")
     data = make_data_set(folder / "data")
-    finish(Process(data, folder, "float32", 1, 6))
+    finish(Process(data, folder, "float32", 1, 4))
     return data, Run(folder / "run")
 
 
 def test_two_devices_train_as_one_does(one, tmp_path):
     """Losses, averaged weights, the points of the penalty."""
     data, run = one
-    finish(Process(data, tmp_path, "float32", 2, 6))
+    finish(Process(data, tmp_path, "float32", 2, 4))
     assert_alike(run, Run(tmp_path / "run"))
 
 
@@ -162,7 +162,7 @@ def test_two_machines_train_as_one_does_and_go_on_after_one_has_died(one, tmp_pa
 
     def both():
         ports = free_ports(2)
-        arguments = data, tmp_path, "float32", 1, 6
+        arguments = data, tmp_path, "float32", 1, 4
         return [Process(*arguments, task=task, ports=ports) for task in (0, 1)]
 
     first, second = both()
@@ -173,7 +173,7 @@ def test_two_machines_train_as_one_does_and_go_on_after_one_has_died(one, tmp_pa
     second.end()
     code, said = first.end()
     assert code and "Another machine of this run" in said, said
-    assert not run.is_finished and 1 <= len(run.metrics) < 6
+    assert not run.is_finished and 1 <= len(run.metrics) < 4
     finish(*both())
     assert_alike(unbroken, run)
 

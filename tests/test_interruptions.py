@@ -1,8 +1,6 @@
 """Runs that end too early and go on, and what a checkpoint is worth."""
 
 import dataclasses
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -202,13 +200,14 @@ def test_a_run_whose_every_record_is_damaged_says_so_and_stays(train, interrupte
         train()
 
 
-def test_a_process_that_is_killed_again_and_again_resumes(tmp_path):
-    """The script says whether its run ended as an unbroken one; `make interruptions` has more."""
-    script = Path(__file__).parent.parent / "experiments" / "interruptions.py"
-    command = [sys.executable, script, "--count", "2", "--epochs", "8", "--to", tmp_path / "table"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len((tmp_path / "table").read_text().splitlines()) == 3
+def test_a_process_that_is_killed_again_and_again_resumes(data_set, tmp_path, monkeypatch):
+    """`make interruptions` does more of it, with the recipe that the lessons train."""
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "experiments")
+    import interruptions
+
+    rows, weights, metrics = interruptions.compare(data_set, tmp_path, 8, 2, 0, tiny.GAN)
+    assert [row["checkpoints_whole"] for row in rows] == [True, True]
+    assert max(weights, metrics) < 1e-5
 
 
 def assert_alike(run, other):

