@@ -7,6 +7,7 @@ what remains where no motion explains the photograph. Lesson 06 shows it.
 """
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,9 @@ def search(blurred: np.ndarray, estimate: np.ndarray, bar: bool = False) -> "Mot
             shown.update()
             return Motion(psf, linear_light, weigh(blurred, estimate, psf, linear_light))
 
+        def refined(start, linear_light):
+            return weighed(refine_psf(blurred, estimate, start, linear_light), linear_light)
+
         for linear_light in (False, True):
             psf = estimate_psf(blurred, estimate, linear_light)
             if psf is None:  # What a coarse scale rules out for pixel values, it does for light.
@@ -78,11 +82,9 @@ def search(blurred: np.ndarray, estimate: np.ndarray, bar: bool = False) -> "Mot
         found.sort(key=lambda one: 1.5 * one.evidence.sparsity - one.evidence.cosine)
         # Softness passes for a short motion in one of the two soon enough.
         for one in found[:1] + [one for one in found[1:] if one.evidence.radius >= SHORT]:
-            refined = [
-                weighed(refine_psf(blurred, estimate, psf, one.linear_light), one.linear_light)
-                for psf in (one.psf, None)
-            ]
-            believed = [one for one in refined if one.evidence.share]
+            with ThreadPoolExecutor() as threads:
+                both = threads.map(refined, (one.psf, None), 2 * [one.linear_light])
+                believed = [each for each in both if each.evidence.share]
             if believed:
                 return min(believed, key=lambda one: one.evidence.sparsity)
     return None
@@ -214,13 +216,17 @@ def _moved_everywhere(blurred, estimate, found):
         return True
     contrast, half = _contrast(blurred[middle_part(blurred.shape)]), PART // 4
     middles = [(side // 4, side - side // 4) for side in (height, width)]
-    for y, x in itertools.product(*middles):
-        part = np.s_[max(0, y - half) : y + half, max(0, x - half) : x + half]
-        if _contrast(blurred[part]) > contrast / 4:
-            here = estimate_psf(blurred[part], estimate[part], found.linear_light)
-            if here is None or rms_radius(here) < found.evidence.radius / 2:
-                return False
-    return True
+    parts = [
+        np.s_[max(0, y - half) : y + half, max(0, x - half) : x + half]
+        for y, x in itertools.product(*middles)
+    ]
+
+    def moved(part):
+        here = estimate_psf(blurred[part], estimate[part], found.linear_light)
+        return here is not None and rms_radius(here) >= found.evidence.radius / 2
+
+    with ThreadPoolExecutor() as threads:
+        return all(threads.map(moved, (p for p in parts if _contrast(blurred[p]) > contrast / 4)))
 
 
 def _contrast(photo):
