@@ -19,6 +19,7 @@ def values(photo, linear_light):
 
 
 def spectrum(plane):
+    """Fourier transform of a real plane: complex64 (H, W // 2 + 1)."""
     return fft.rfft2(plane, workers=-1)
 
 
