@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
 from deblurgan_lib import figures, paths, restoration, training
@@ -120,7 +121,7 @@ def test_live_training_draws_what_is_scored(data_set, tmp_path, monkeypatch):
     monkeypatch.setattr(displaying, "display", lambda x, **k: drawn.append(x) or FakeHandle(drawn))
     pair = find_pairs(data_set / "test")[0]
     live = widgets.LiveTraining(tmp_path / "live", [pair])
-    run = training.train("live", data_set, tmp_path, profile="smoke", callbacks=(live,), verbose=0)
+    run = training.train("live", data_set, tmp_path, callbacks=(live,), **tiny.OPTIONS)
     assert len(drawn) == 2 * len(run.metrics)
     expected = restore(restoration.load(run.generator), read_photo(pair.blurred)).astype(int)
     assert np.abs(expected - live.restored).max() <= 2

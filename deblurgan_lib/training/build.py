@@ -76,16 +76,17 @@ def build_gan(
         seed: of the weights and of the points at which the gradient penalty is taken.
     """
     keras.utils.set_random_seed(seed)
-    generator, critic = build_generator(recipe, profile), build_critic(recipe, profile)
-    perceptual = None
-    if recipe.perceptual:
-        perceptual = PerceptualLoss(
+    gan = DeblurGAN(
+        build_generator(recipe, profile),
+        build_critic(recipe, profile),
+        PerceptualLoss(
             feature_network_name(recipe, profile),
             recipe.layer,
             recipe.before_relu,
             recipe.preprocess,
-        )
-    gan = DeblurGAN(generator, critic, perceptual, seed)
+        ),
+        seed,
+    )
     # The cosine belongs to pretraining where there is one; its final rate is kept for the rest.
     optimizer = build_optimizer(
         recipe,
