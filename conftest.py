@@ -23,6 +23,7 @@ PARAMETERS = {
     "01_gan_basics.ipynb": {"ring_steps": 500, "digit_steps": 400},
     "03_generator_and_critic.ipynb": {"steps": 10},
     "04_losses.ipynb": {"critic_updates": 80},
+    "08_modern_critics.ipynb": {"head_start": 50, "gan_steps": 100},
 }
 
 # With pytest-xdist a file goes to one process as a whole, as a notebook must, whose cells share a
@@ -36,6 +37,7 @@ FIRST = (
     "test_half_precision.py",
     "01_gan_basics.ipynb",
     "04_losses.ipynb",
+    "08_modern_critics.ipynb",
     "03_generator_and_critic.ipynb",
     "02_gopro_data.ipynb",
     "test_cli.py",

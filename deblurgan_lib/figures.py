@@ -160,3 +160,43 @@ def gain_by_blur(photos: list[dict]) -> Figure:
     if len(names) <= 11:  # GOPRO's test set has eleven scenes.
         ax.legend(fontsize=8)
     return fig
+
+
+def lesson_map(main: dict[str, str], optional: dict[str, tuple[str, str]], here: str) -> Figure:
+    """The lessons as stations of a line, the optional ones on branches below it.
+
+    Args:
+        main: from the number of a lesson to its title, in their order.
+        optional: from the number of a lesson to its title and the lesson that it branches from.
+        here: the number of the one that is marked.
+    """
+    fig = Figure((8, 1.9 if optional else 1.2), layout="constrained")
+    ax = fig.subplots()
+    places = {number: (i, 0.0) for i, number in enumerate(main)}
+    ax.plot((0, len(main) - 1), (0, 0), color=GREY, linewidth=3, zorder=1)
+    for number, (_, origin) in optional.items():
+        x, y = places[origin]
+        places[number] = (x + 0.5, -1.0)
+        ax.plot((x, x + 0.5), (y, -1.0), ":", color=GREY, linewidth=2, zorder=1)
+    titles = main | {number: title for number, (title, _) in optional.items()}
+    for number, (x, y) in places.items():
+        is_here, beside = number == here, number in optional
+        ax.plot(
+            x, y, "s" if beside else "o",
+            markersize=21, markeredgewidth=2, markeredgecolor=ORANGE if is_here else BLUE,
+            color=ORANGE if is_here else "white", zorder=2,
+        )  # fmt: skip
+        weight = "bold" if is_here else "normal"
+        ax.text(x, y, number, ha="center", va="center", fontsize=9, weight=weight)
+        place = {"x": x + 0.22, "y": y} if beside else {"x": x, "y": y + 0.3}
+        align = {"ha": "left", "va": "center"} if beside else {"ha": "center", "va": "bottom"}
+        ax.text(s=titles[number], fontsize=9, weight=weight, **place, **align)
+    x, y = places[here]
+    # The text lies to the left, where no branch runs.
+    ax.annotate(
+        "you are here", (x, y - 0.2), (x + 0.18, y - 0.55), ha="right", va="top", fontsize=9,
+        color=RED, weight="bold", arrowprops={"arrowstyle": "->", "color": RED, "relpos": (0.8, 1)},
+    )  # fmt: skip
+    ax.set(xlim=(-0.6, len(main) - 0.4), ylim=(-1.9 if optional else -1.0, 0.9))
+    ax.axis("off")
+    return fig

@@ -46,6 +46,25 @@ def test_start_says_what_there_is(capsys, monkeypatch):
     assert "Keras 3." in printed and "'smoke'" in printed
 
 
+def test_the_map_shows_every_lesson_and_marks_one(monkeypatch):
+    shown = []
+    monkeypatch.setattr(course, "show", lambda fig, alt: shown.append((fig, alt)))
+    course.start("smoke")
+    assert not shown
+    for number, name in (("01", "GAN basics"), ("08", "Modern critics")):
+        course.start("smoke", lesson=number)
+        fig, alt = shown.pop()
+        assert alt.endswith(f"you are in {number}, {name}.")
+        texts = {text.get_text(): text for text in fig.axes[0].texts}
+        marked = {word for word, text in texts.items() if text.get_weight() == "bold"}
+        assert marked == {number, name, "you are here"}
+        lessons = sorted((paths.home() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+        assert {path.name[:2] for path in lessons} == {word for word in texts if word.isdigit()}
+        for path in lessons:
+            title = path.stem[3:].replace("_", " ")
+            assert title in {word.lower().replace("\n", " ") for word in texts}, title
+
+
 def test_folders(monkeypatch, tmp_path, data_set):
     assert (paths.home() / "deblurgan_lib").is_dir()
     monkeypatch.setenv("DEBLURGAN_RUNS", str(tmp_path / "drive"))

@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from deblurgan_lib.notebook import exercises
+from deblurgan_lib.notebook import exercises, toy
 from deblurgan_lib.notebook.exercises.exercise import Exercise, judge
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ def test_the_untouched_stub_is_not_attempted(name):
 def test_wrong_answers_are_rejected_each_with_its_own_message(name):
     messages = []
     for answer, part in WRONG[name]:
-        kind, message = exercises.verdict(name, answer)
+        kind, message, _ = exercises.verdict(name, answer)
         assert kind == "Not yet", (message, part)
         assert part in message, (message, part)
         messages.append(message)
@@ -63,7 +63,7 @@ def test_each_known_mistake_is_told_from_the_solution_and_from_the_others(name):
     assert len(exercise.mistakes) >= 3
     for message, mistake in exercise.mistakes.items():
         answer = mistake if exercise.cases != [()] else mistake()
-        assert exercises.verdict(name, answer) == ("Not yet", message)
+        assert exercises.verdict(name, answer)[:2] == ("Not yet", message)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +83,8 @@ def test_an_unknown_name_is_said_and_does_not_raise(capsys):
     exercises.check("no_such", 1)
     exercises.hint("no_such")
     exercises.solution("no_such")
-    assert capsys.readouterr().out.count("There is no exercise 'no_such'") == 3
+    assert exercises.use("no_such", 1) == 1
+    assert capsys.readouterr().out.count("There is no exercise 'no_such'") == 4
 
 
 def double(x):
@@ -123,6 +124,77 @@ def test_nan_is_not_a_right_answer():
     assert judge(DOUBLE, lambda x: x * np.nan).kind == "Not yet"
 
 
+def nested(x):
+    return double(x) / 2 + undefined(x)  # noqa: F821
+
+
+def test_the_line_that_raised_is_shown():
+    message = judge(DOUBLE, nested).message
+    assert "NameError" in message
+    assert "`return double(x) / 2 + undefined(x)  # noqa: F821`" in message
+    assert f"line {nested.__code__.co_firstlineno + 1}:" in message
+
+
+LARGE = Exercise(double, "hint", "insight", {}, cases=[(np.arange(20.0).reshape(4, 5),)])
+
+
+def test_a_large_array_is_said_to_differ_where_it_does():
+    def one_wrong(x):
+        return double(x) + 3.0 * (x == 7)
+
+    assert judge(LARGE, one_wrong).message == (
+        "The result differs in 1 of 20 values, most at [1, 2]: 17 where 14 is right."
+    )
+    assert "differs in 19 of 20" in judge(LARGE, lambda x: 3 * x).message
+    assert "All of it is 1.5 times what is right" in judge(LARGE, lambda x: 3 * x).message
+    assert "most at [0, 1]: nan" in judge(LARGE, lambda x: np.where(x == 1, np.nan, 2 * x)).message
+
+
+def test_parts_are_judged_one_by_one(capsys):
+    parts = exercises.verdict("generator_step", WRONG["generator_step"][2][0]).parts
+    assert list(parts.values()) == [True, False, False]
+    exercises.check("generator_step", WRONG["generator_step"][3][0])
+    assert "- the change of the generator's weights: not yet" in capsys.readouterr().out
+
+
+def test_a_step_that_cannot_be_compiled_is_not_right():
+    """The lesson compiles it; what only runs line by line would stop there."""
+
+    def with_numpy(discriminator, optimizer, real, fake):
+        return toy.discriminator_step(discriminator, optimizer, real, fake).numpy()
+
+    kind, message, _ = exercises.verdict("discriminator_step", with_numpy)
+    assert kind == "Not yet" and "numpy" in message
+
+
+def test_the_lesson_goes_on_with_a_right_answer_and_with_the_librarys_otherwise(capsys):
+    def right(fake_logits):
+        return np.logaddexp(0, -fake_logits).mean()
+
+    assert exercises.use("generator_loss", right) is right
+    assert "runs your answer" in capsys.readouterr().out
+    for answer in (..., lambda x: 0, lambda x: x[99]):
+        assert exercises.use("generator_loss", answer) is find("generator_loss").solution
+        assert "the lesson runs the library's" in capsys.readouterr().out
+
+
+def test_progress_counts_what_is_right_now(capsys, monkeypatch):
+    monkeypatch.setattr(exercises, "_checked", {})
+    exercises.progress()
+    assert "Nothing was checked yet" in capsys.readouterr().out
+    exercises.check("generator_loss", find("generator_loss").solution)
+    exercises.check("wasserstein_1d", ...)
+    capsys.readouterr()
+    exercises.progress()
+    said = capsys.readouterr().out
+    assert "lesson 08: 1 of 3 (discriminator_loss –, generator_loss ✓, wasserstein_1d –)" in said
+    assert "lesson 01" not in said
+    exercises.check("generator_loss", lambda x: 0)
+    capsys.readouterr()
+    exercises.progress()
+    assert "lesson 08: 0 of 3" in capsys.readouterr().out
+
+
 def lessons():
     return sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
@@ -142,4 +214,32 @@ def test_the_lesson_holds_its_exercises_untouched(path):
                 assert after.source == (
                     f'# exercises.hint("{name}")\n# exercises.solution("{name}")'
                 )
-    assert found == list(exercises.LESSONS[path.stem[:2]])
+    assert found == list(exercises.LESSONS.get(path.stem[:2], []))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answered", [True, False])
+def test_lesson_01_trains_with_the_learners_steps_if_they_are_right(answered, capsys):
+    """The cells up to its own GAN, with both stubs answered or left as they are."""
+    cells = nbformat.read(ROOT / "notebooks" / "01_gan_basics.ipynb", as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    space = {"__name__": "lesson"}
+    for source in sources[1:]:
+        for name, arguments in (
+            ("discriminator_step", "discriminator, optimizer, real, fake"),
+            ("generator_step", "generator, discriminator, optimizer, noise"),
+        ):
+            if answered and f"def my_{name}" in source:
+                source = source.replace("return ...", f"return toy.{name}({arguments})")
+        exec(source, space)
+        space |= {"ring_steps": 100}
+        if "ring_gan" in space:
+            break
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 2 * answered
+    assert said.count("the lesson runs the library's") == 2 * (not answered)
+    gan = space["ring_gan"]
+    own = space["my_discriminator_step"], space["my_generator_step"]
+    run = gan.discriminator_step, gan.generator_step
+    assert run == (own if answered else (toy.discriminator_step, toy.generator_step))
+    assert gan.generator_optimizer.iterations == gan.discriminator_optimizer.iterations == 100

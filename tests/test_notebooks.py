@@ -19,6 +19,20 @@ LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 APP = ROOT / "notebooks" / "app.ipynb"
 ENDING = ["Check yourself", "If something went wrong", "Further reading"]
 
+# A main lesson has at most so many words, code cells and minutes.
+WORDS, CODE_CELLS, MINUTES = 2500, 30, 50
+# Those that are longer, with today's words and code cells: none grows before it is shortened.
+LONGER = {
+    "02": (4439, 54),
+    "03": (5473, 62),
+    "04": (4234, 67),
+    "05": (5365, 44),
+    "06": (4652, 45),
+}
+# Those that are written anew: minutes for each section, answers hidden, plotting cells collapsed.
+RENEWED = {"01", "07", "08"}
+ANSWER = "<details><summary>Answer to the prediction</summary>"
+
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
 refresh = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(refresh)
@@ -35,8 +49,20 @@ def code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def number(notebook):
+    return notebook.path.name[:2]
+
+
+def is_main(notebook):
+    return number(notebook) <= "06"
+
+
+def prose(notebook):
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
 def headings(notebook):
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = prose(notebook)
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     return re.findall(r"^(#+) (.+)$", text, re.MULTILINE)
 
@@ -52,7 +78,7 @@ def test_the_order_of_the_first_cells(lesson):
     assert 3 <= goals.source.count("\n- ") <= 5
     assert bootstrap.metadata["tags"] == ["bootstrap"]
     assert parameters.metadata["tags"] == ["parameters"]
-    assert "course.start(" in start.source
+    assert "course.start(" in start.source and f'lesson="{name[:2]}")' in start.source
 
 
 def test_parameters_are_literals_with_a_type_and_a_meaning(lesson):
@@ -75,7 +101,7 @@ def test_papermill_describes_and_runs_a_lesson_from_any_folder(tmp_path, monkeyp
         assert name in described and parameter["help"] in described
     command([str(lesson), "out.ipynb", "-p", "profile", "smoke"], standalone_mode=False)
     cells = code(nbformat.read(tmp_path / "out.ipynb", as_version=4))
-    assert "Profile 'smoke'" in cells[3].outputs[0]["text"]
+    assert "Profile 'smoke'" in "".join(output.get("text", "") for output in cells[3].outputs)
     assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
 
 
@@ -103,10 +129,48 @@ def test_headings(lesson):
     small = [title for level, title in found if level == "###"]
     exercises, ending = small[: -len(ENDING)], small[-len(ENDING) :]
     assert ending == ENDING
-    assert 2 <= len(exercises) <= 4
-    for number, title in enumerate(exercises, start=1):
-        pattern = rf"Exercise {number} \((easy|medium|hard), \d+ minutes\)"
+    assert is_main(lesson) * 2 <= len(exercises) <= 4
+    for place, title in enumerate(exercises, start=1):
+        pattern = rf"Exercise {place} \((easy|medium|hard), \d+ minutes\)"
         assert re.fullmatch(pattern, title), title
+
+
+def test_main_lessons_are_short_and_none_grows(lesson):
+    if not is_main(lesson):
+        pytest.skip("an optional lesson")
+    words, cells = LONGER.get(number(lesson), (WORDS, CODE_CELLS))
+    assert words > WORDS or cells > CODE_CELLS or number(lesson) not in LONGER
+    assert len(prose(lesson).split()) <= words
+    assert len(code(lesson)) <= cells
+
+
+def test_renewed_lessons_say_their_minutes_and_do_not_tell_first(lesson):
+    if number(lesson) not in RENEWED:
+        pytest.skip("not written anew yet")
+    sections = [title for level, title in headings(lesson) if level == "##"][:-1]
+    minutes = [int(re.fullmatch(r".+ \((\d+) minutes\)", title).group(1)) for title in sections]
+    if is_main(lesson):
+        assert sum(minutes) <= MINUTES
+        assert f"{MINUTES} minutes" in lesson.cells[1].source
+    # Each prediction is followed by its own answer.
+    asked = re.findall(rf"\*\*Predict\.\*\*|{ANSWER}", prose(lesson))
+    assert asked == ["**Predict.**", ANSWER] * (len(asked) // 2)
+
+
+def test_plotting_cells_of_renewed_lessons_are_collapsed(lesson):
+    if number(lesson) not in RENEWED:
+        pytest.skip("not written anew yet")
+    for cell in code(lesson):
+        if "Figure(" in cell.source:
+            assert cell.metadata["jupyter"]["source_hidden"], cell.source
+
+
+def test_in_renewed_lessons_my_means_yours_to_write(lesson):
+    if number(lesson) not in RENEWED:
+        pytest.skip("not written anew yet")
+    for cell in code(lesson):
+        mine = re.findall(r"^(?:def|class) (my_?\w*)|^(my_\w+) =", cell.source, re.I | re.M)
+        assert not mine or "exercises.check(" in cell.source, mine
 
 
 def test_cells_are_short(lesson):
@@ -127,8 +191,9 @@ def test_no_magics_no_shell_no_relative_paths(lesson):
 
 def test_every_lesson_asks_before_it_shows(lesson):
     text = "\n".join(cell.source for cell in lesson.cells)
-    assert text.count("**Predict.**") >= 3
-    assert text.count("**What to look for.**") >= 3
+    least = 3 if is_main(lesson) else 1
+    assert text.count("**Predict.**") >= least
+    assert text.count("**What to look for.**") >= least
     assert text.count("<details>") >= 3
 
 

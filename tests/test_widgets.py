@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import traitlets
+from matplotlib.figure import Figure
 from PIL import ImageCms
 
 from deblurgan_lib import cli, restoration
@@ -44,6 +45,24 @@ def test_the_picture_keeps_its_colour_profile():
     for given in (profile, None):
         picture = widgets.before_after_slider(BEFORE, AFTER, given).children[0].value
         assert PIL.Image.open(io.BytesIO(picture)).info.get("icc_profile") == given
+
+
+def test_the_picture_slider_draws_what_is_chosen():
+    drawn = []
+
+    def draw(number):
+        drawn.append(number)
+        fig = Figure((1, 1))
+        fig.text(0.5, 0.5, str(number))
+        return fig
+
+    box = widgets.picture_slider(draw, 3, "moment")
+    picture, slider = box.children
+    first = picture.value
+    slider.value = 2
+    assert drawn == [0, 2] and picture.value != first and slider.max == 2
+    with PIL.Image.open(io.BytesIO(picture.value)) as image:
+        assert image.format == "PNG"
 
 
 def file(photo, kind="PNG", **options):

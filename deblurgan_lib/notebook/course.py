@@ -3,10 +3,27 @@
 import sys
 from dataclasses import dataclass
 
-from .. import machine, paths
+from .. import figures, machine, paths
 from ..errors import quiet_import
 from ..paths import storage
 from ..training import profiles
+from .display import show
+
+# The number of a lesson and its title.
+MAIN = {
+    "00": "Start here",
+    "01": "GAN basics",
+    "02": "GOPRO data",
+    "03": "Generator\nand critic",
+    "04": "Losses",
+    "05": "Training",
+    "06": "Results",
+}
+# The same, and the lesson after which one may leave the main path for it.
+OPTIONAL = {
+    "07": ("What the article\ngot wrong", "01"),
+    "08": ("Modern critics", "04"),
+}
 
 
 @dataclass(frozen=True)
@@ -18,13 +35,18 @@ class Machine:
     device: str
 
 
-def start(profile: str = "auto", data: str = "") -> Machine:
-    """Look at the machine, choose the profile, and say both.
+def start(profile: str = "auto", data: str = "", lesson: str = "") -> Machine:
+    """Look at the machine, choose the profile, and say both; show the map of the lessons.
 
     Args:
         profile: see `profiles.choose`.
         data: what will be trained on, if it is known.
+        lesson: the number of the lesson, which the map marks; without it there is no map.
     """
+    if lesson:
+        title = (MAIN.get(lesson) or OPTIONAL[lesson][0]).replace("\n", " ")
+        alt = f"The lessons in a row, the optional ones below; you are in {lesson}, {title}."
+        show(figures.lesson_map(MAIN, OPTIONAL, lesson), alt)
     with quiet_import():
         import keras
         import tensorflow as tf

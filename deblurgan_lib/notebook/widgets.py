@@ -7,12 +7,14 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets
 import keras
 import numpy as np
 import PIL.Image
+from matplotlib.figure import Figure
 
 from .. import figures
 from ..data.pairs import Pair
@@ -125,6 +127,27 @@ def before_after_slider(
     line_of_slider = ipywidgets.HBox([slider, after_label])
     line_of_slider.layout = ipywidgets.Layout(width=f"{width}px", max_width="100%")
     return ipywidgets.VBox([picture, line_of_slider])
+
+
+def picture_slider(draw: Callable[[int], Figure], count: int, name: str) -> ipywidgets.Widget:
+    """One of several pictures, and a slider that chooses it by mouse or arrow keys.
+
+    It needs a running kernel.
+
+    Args:
+        draw: from 0 to `count - 1` to a figure, which is drawn when it is chosen.
+        count: how many there are.
+        name: what the slider chooses, for its label.
+    """
+    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+    slider = ipywidgets.IntSlider(max=count - 1, description=name)
+
+    def redraw(_=None):
+        picture.value = figures.image_bytes(draw(slider.value), "png")
+
+    redraw()
+    slider.observe(redraw, "value")
+    return ipywidgets.VBox([picture, slider])
 
 
 def _uploaded(value) -> tuple[str, bytes]:

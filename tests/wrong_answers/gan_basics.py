@@ -1,17 +1,5 @@
-import numpy as np
-
-
-def softplus(x):
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def sigmoid(x):
-    return np.exp(-np.logaddexp(0, -x))
-
-
-def naive(real, fake):
-    real, fake = 1 / (1 + np.exp(-real)), 1 / (1 + np.exp(-fake))
-    return -0.5 * np.mean(np.log(real)) - 0.5 * np.mean(np.log(1 - fake))
+import keras
+import tensorflow as tf
 
 
 def table(points, centres):
@@ -36,21 +24,68 @@ def good_points(points, centres, radius, least):
     return int((table(points, centres).min(1) < radius).sum())
 
 
+bce = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+def discriminator_step(loss, apply=True):
+    def my_discriminator_step(discriminator, optimizer, real, fake):
+        with tf.GradientTape() as tape:
+            value = loss(discriminator(real), discriminator(fake))
+        weights = discriminator.trainable_weights
+        gradients = tape.gradient(value, weights)
+        if apply:
+            optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return value
+
+    return my_discriminator_step
+
+
+def two_halves(real, fake, labels=(1, 0), factor=0.5):
+    return factor * (bce(0 * real + labels[0], real) + bce(0 * fake + labels[1], fake))
+
+
+def fakes_before_the_tape(generator, discriminator, optimizer, noise):
+    fake = generator(noise)
+    with tf.GradientTape() as tape:
+        logits = discriminator(fake)
+        loss = bce(tf.ones_like(logits), logits)
+    weights = generator.trainable_variables
+    optimizer.apply(tape.gradient(loss, weights), weights)
+    return loss
+
+
+def generator_step(label=1, sign=1, trained="generator"):
+    def my_generator_step(generator, discriminator, optimizer, noise):
+        with tf.GradientTape() as tape:
+            logits = discriminator(generator(noise))
+            loss = sign * bce(0 * logits + label, logits)
+        weights = {
+            "generator": generator.trainable_weights,
+            "discriminator": discriminator.trainable_weights,
+            "nobody": [],
+        }[trained]
+        if weights:
+            optimizer.apply(tape.gradient(loss, weights), weights)
+        return loss
+
+    return my_generator_step
+
+
 WRONG = {
-    "discriminator_loss": [
-        (lambda r, f: (softplus(r).mean() + softplus(-f).mean()) / 2, "swapped"),
-        (lambda r, f: softplus(-r).mean(), "half of the fakes is missing"),
-        (lambda r, f: softplus(-r).mean() + softplus(f).mean(), "sum of the two halves"),
-        (lambda r, f: 0.5 * (softplus(-sigmoid(r)).mean() + softplus(sigmoid(f)).mean()), "twice"),
-        (naive, "rounded to 0"),
-        (lambda r, f: softplus(-r) + softplus(f), "shape (4,)"),
+    "discriminator_step": [
+        (discriminator_step(lambda r, f: two_halves(r, f, (0, 1))), "swapped"),
+        (discriminator_step(lambda r, f: bce(tf.ones_like(r), r)), "half of the fakes is missing"),
+        (discriminator_step(lambda r, f: two_halves(r, f, factor=1)), "sum of the two halves"),
+        (discriminator_step(two_halves, apply=False), "no weight moved"),
+        (discriminator_step(lambda r, f: tf.reduce_mean(f) - tf.reduce_mean(r)), "is right"),
+        (lambda d, optimizer, real, fake: d.no_such_thing, "no_such_thing`"),
     ],
-    "generator_loss": [
-        (lambda f: -softplus(f).mean(), "minimax"),
-        (lambda f: -np.mean(softplus(-f)), "sign"),
-        (lambda f: softplus(f).mean(), "found out"),
-        (lambda f: -np.mean(sigmoid(f)), "logarithm is missing"),
-        (lambda f: -sum(f) / len(f), "Wasserstein generator"),
+    "generator_step": [
+        (generator_step(label=0), "to be found out"),
+        (generator_step(label=0, sign=-1), "minimax"),
+        (generator_step(trained="discriminator"), "The discriminator moved"),
+        (generator_step(trained="nobody"), "no weight moved"),
+        (fakes_before_the_tape, "`optimizer.apply(tape.gradient(loss, weights), weights)`"),
     ],
     "modes_covered": [
         (good_points, "These are the good points"),
@@ -58,12 +93,5 @@ WRONG = {
         (no_least, "needs at least"),
         (lambda p, c, r, k: no_least(p, c, r, k) * 0 + near_any(p, c, r, k), "only to the nearest"),
         (lambda p, c, r, k: len(c), "is right"),
-    ],
-    "wasserstein_1d": [
-        (lambda a, b: np.mean(abs(a - b)), "Sort both"),
-        (lambda a, b: abs(np.mean(a) - np.mean(b)), "difference of the means"),
-        (lambda a, b: np.mean(np.sort(a) - np.sort(b)), "cancel"),
-        (lambda a, b: np.mean(np.square(np.sort(a) - np.sort(b))), "squared"),
-        (lambda a, b: np.sum(np.abs(np.sort(a) - np.sort(b))), "sum of all moves"),
     ],
 }

@@ -1,7 +1,7 @@
-"""The lessons' exercises: `check` an answer, ask for a `hint`, see a `solution`.
+"""The lessons' exercises: `check` an answer, `use` it, ask for a `hint`, see a `solution`.
 
-All three display what they have to say and never raise, so that a notebook with an open or a
-wrong answer still runs to its end.
+All of them, and `progress`, display what they have to say and never raise, so that a notebook with
+an open or a wrong answer still runs to its end.
 """
 
 import inspect
@@ -12,6 +12,7 @@ from .gan_basics import EXERCISES as GAN_BASICS
 from .generator_and_critic import EXERCISES as GENERATOR_AND_CRITIC
 from .gopro_data import EXERCISES as GOPRO_DATA
 from .losses import EXERCISES as LOSSES
+from .modern_critics import EXERCISES as MODERN_CRITICS
 from .results import EXERCISES as RESULTS
 from .start_here import EXERCISES as START_HERE
 from .training import EXERCISES as TRAINING
@@ -25,7 +26,10 @@ LESSONS: dict[str, dict[str, Exercise]] = {
     "04": LOSSES,
     "05": TRAINING,
     "06": RESULTS,
+    "08": MODERN_CRITICS,
 }
+# The last verdict on each exercise that was checked since the kernel started.
+_checked: dict[str, str] = {}
 
 
 def _find(name) -> Exercise | None:
@@ -67,7 +71,40 @@ def verdict(name: str, answer) -> Verdict:
 
 def check(name: str, answer) -> None:
     """Say whether the answer to an exercise is right, and if not, what is wrong with it."""
-    _display(*verdict(name, answer))
+    kind, message, parts = verdict(name, answer)
+    _checked[name] = kind
+    marks = [f"- {part}: {'right' if right else 'not yet'}" for part, right in parts.items()]
+    _display(kind, "\n".join([message, "", *marks]) if marks else message)
+
+
+def use(name: str, answer):
+    """The answer if it is right, else the solution; says which, for the lesson goes on with it."""
+    kind, message, _ = verdict(name, answer)
+    if kind == "Unknown":
+        _display(kind, message)
+        return answer
+    if kind == "Correct":
+        _display("Yours", f"From here on the lesson runs your answer to `{name}`.")
+        return answer
+    _display(
+        "The library's",
+        f"Your answer to `{name}` is not right yet, so the lesson runs the library's. Run this "
+        "cell again when yours is.",
+    )
+    return _find(name).solution
+
+
+def progress() -> None:
+    """Say which exercises were solved since the kernel started, for the lessons that were begun."""
+    begun = {
+        number: lesson for number, lesson in LESSONS.items() if any(x in _checked for x in lesson)
+    }
+    solved = {name for name, kind in _checked.items() if kind == "Correct"}
+    lines = []
+    for number, lesson in begun.items():
+        names = ", ".join(f"{name} {'✓' if name in solved else '–'}" for name in lesson)
+        lines.append(f"- lesson {number}: {len(solved & set(lesson))} of {len(lesson)} ({names})")
+    _display("Solved", "\n".join(["", "", *lines]) if lines else "Nothing was checked yet.")
 
 
 def hint(name: str) -> None:
@@ -82,5 +119,6 @@ def solution(name: str) -> None:
     if found is None:
         _display("Unknown", _unknown(name))
         return
-    source = inspect.getsource(found.solution).strip()
+    parts = (*found.helpers, found.solution)
+    source = "\n\n\n".join(inspect.getsource(part).strip() for part in parts)
     _display("One solution", f"{found.insight}\n\n```python\n{source}\n```")

@@ -5,6 +5,8 @@ with the known mistakes as well, so that most wrong answers get a specific expla
 """
 
 import copy
+import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -25,6 +27,9 @@ class Exercise:
         cases: argument lists with which answer and solution are compared; together they must
             tell every mistake from the solution.
         tolerance: largest relative difference of a correct number.
+        trial: for answers that do more than return a value. It calls an answer with a case, and
+            returns what is compared, a dict from the name of a part to its value.
+        helpers: functions that the solution calls, and that are shown with it.
     """
 
     solution: Callable
@@ -33,50 +38,94 @@ class Exercise:
     mistakes: dict[str, Callable]
     cases: list[tuple] = field(default_factory=lambda: [()])
     tolerance: float = 1e-4
+    trial: Callable | None = None
+    helpers: tuple[Callable, ...] = ()
 
 
 class Verdict(NamedTuple):
-    """`kind` is "Correct", "Not yet", "Not attempted" or "Unknown"; `message` says why."""
+    """`kind` is "Correct", "Not yet", "Not attempted" or "Unknown"; `message` says why.
+
+    `parts` are those that were judged one by one, if any: their names, and whether each is right.
+    """
 
     kind: str
     message: str
+    parts: dict[str, bool] = {}  # noqa: RUF012
 
 
 class _Unusable(Exception):
     """An answer that cannot be compared; its text is the message."""
 
 
+NOT_ATTEMPTED = Verdict("Not attempted", "Replace the three dots with your answer.")
+
+
 def judge(exercise: Exercise, answer) -> Verdict:
     """Compare an answer with the solution and the known mistakes; never raises."""
     if answer is ...:
-        return Verdict("Not attempted", "Replace the three dots with your answer.")
+        return NOT_ATTEMPTED
+    results = []
     try:
-        results = [_result(exercise, answer, case) for case in exercise.cases]
+        for case in exercise.cases:
+            results.append(_result(exercise, answer, case))
+            if results[-1] is ...:
+                return NOT_ATTEMPTED
     except _Unusable as problem:
         return Verdict("Not yet", str(problem))
-    if any(result is ... for result in results):
-        return Verdict("Not attempted", "Replace the three dots with your answer.")
-    wanted = [_array(exercise.solution(*case)) for case in exercise.cases]
-    if _all_equal(results, wanted, exercise.tolerance):
-        return Verdict("Correct", exercise.insight)
+    wanted = [_run(exercise, exercise.solution, case) for case in exercise.cases]
+    right = {
+        name: all(_equal(a[name], b[name], exercise.tolerance) for a, b in zip(results, wanted))
+        for name in wanted[0]
+    }
+    parts = right if exercise.trial else {}
+    if all(right.values()):
+        return Verdict("Correct", exercise.insight, parts)
     for message, mistake in exercise.mistakes.items():
-        mistaken = [_array(mistake(*case)) for case in exercise.cases]
+        mistaken = (_run(exercise, mistake, case) for case in exercise.cases)
         if _all_equal(results, mistaken, exercise.tolerance):
-            return Verdict("Not yet", message)
-    return Verdict("Not yet", _first_difference(exercise, results, wanted))
+            return Verdict("Not yet", message, parts)
+    return Verdict("Not yet", _first_difference(exercise, results, wanted), parts)
+
+
+def _run(exercise, answer, case) -> dict[str, np.ndarray]:
+    """The parts of what an answer does; one that has no name where there is no trial."""
+    case = copy.deepcopy(case)
+    # What libraries warn of in one of the known mistakes says nothing about this answer.
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+        if exercise.trial:
+            parts = exercise.trial(answer, *case)
+        else:
+            parts = {"": answer(*case) if callable(answer) else answer}
+    return {
+        name: value if value is None or value is ... else _array(value)
+        for name, value in parts.items()
+    }
 
 
 def _result(exercise, answer, case):
     if case and not callable(answer):
         raise _Unusable(f"A function is asked for, and this is {_a(type(answer).__name__)}.")
     try:
-        with np.errstate(all="ignore"):
-            result = answer(*copy.deepcopy(case)) if callable(answer) else answer
+        parts = _run(exercise, answer, case)
+    except _Unusable:
+        raise
     except (Exception, SystemExit) as error:
-        raise _Unusable(f"Your function raised {type(error).__name__}: {error}") from None
-    if result is None:
+        said = f"Your function raised {type(error).__name__}: {error}"
+        raise _Unusable(said + _line_of(error, answer)) from None
+    if any(value is None for value in parts.values()):
         raise _Unusable("Your function returns nothing; does it end with `return`?")
-    return result if result is ... else _array(result)
+    return ... if any(value is ... for value in parts.values()) else parts
+
+
+def _line_of(error, answer) -> str:
+    """The last line of the answer's own file or cell that was running, if there is one."""
+    code = getattr(answer, "__code__", None)
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if code and frame.filename == code.co_filename and frame.line
+    ]
+    return f"\n\nIt was in line {own[-1].lineno}: `{own[-1].line}`" if own else ""
 
 
 def _array(value) -> np.ndarray:
@@ -110,29 +159,65 @@ def _equal(a, b, tolerance):
 
 
 def _all_equal(results, others, tolerance):
-    return all(_equal(a, b, tolerance) for a, b in zip(results, others, strict=True))
+    # The others are computed one by one, and no more of them than needed.
+    return all(
+        _equal(value, other[name], tolerance)
+        for parts, other in zip(results, others, strict=True)
+        for name, value in parts.items()
+    )
 
 
 def _first_difference(exercise, results, wanted):
-    for case, result, want in zip(exercise.cases, results, wanted, strict=True):
-        if _equal(result, want, exercise.tolerance):
-            continue
-        if not case and result.size != want.size:
-            return f"The answer has {want.size} parts, and this one has {result.size}."
-        if not case:
-            return f"It is not {_short(result)}. The hint may help."
-        if result.shape != want.shape:
-            return f"The result has the shape {result.shape}; {want.shape} is asked for."
-        given = ", ".join(_short(value) for value in case)
-        return f"For ({given}) it gives {_short(result)}; {_short(want)} is right."
+    for case, parts, others in zip(exercise.cases, results, wanted, strict=True):
+        for name, want in others.items():
+            if not _equal(parts[name], want, exercise.tolerance):
+                return _difference(exercise, case, name, parts[name], want)
     raise AssertionError("unreachable: some result differs")
+
+
+def _difference(exercise, case, name, result, want) -> str:
+    if not case and result.size != want.size:
+        return f"The answer has {want.size} parts, and this one has {result.size}."
+    if not case:
+        return f"It is not {_short(result)}. The hint may help."
+    subject = f"The part *{name}*" if name else "The result"
+    if result.shape != want.shape:
+        return f"{subject} has the shape {result.shape}; {want.shape} is asked for."
+    if result.size > SHORT and "U" not in result.dtype.kind + want.dtype.kind:
+        return f"{subject} differs {_where(result, want, exercise.tolerance)}"
+    if name:
+        return f"{subject} is {_short(result)}; {_short(want)} is right."
+    given = ", ".join(_short(value) for value in case)
+    return f"For ({given}) it gives {_short(result)}; {_short(want)} is right."
+
+
+def _where(result, want, tolerance) -> str:
+    """In how many values an array differs from the right one, and where the most."""
+    scale = np.abs(want[np.isfinite(want)]).max(initial=0.0)
+    same = np.isclose(result, want, rtol=tolerance, atol=tolerance * scale + 1e-9, equal_nan=True)
+    # What is not a number differs more than any number does.
+    error = np.where(same, -1.0, np.nan_to_num(np.abs(result - want), nan=np.inf))
+    index = np.unravel_index(error.argmax(), error.shape)
+    place = ", ".join(str(i) for i in index)
+    said = (
+        f"in {(~same).sum()} of {want.size} values, most at [{place}]: "
+        f"{_short(result[index])} where {_short(want[index])} is right."
+    )
+    factors = (result[want != 0] / want[want != 0]).ravel()
+    if factors.size and np.isfinite(factors[0]) and _equal(result, factors[0] * want, tolerance):
+        said += f" All of it is {_short(factors[0])} times what is right."
+    return said
+
+
+SHORT = 12
+"""Values of an array that a message shows in full."""
 
 
 def _short(value) -> str:
     if isinstance(value, str):
         return repr(value)
     array = np.asarray(value)
-    if array.dtype.kind in "biufcU" and array.size <= 12:
+    if array.dtype.kind in "biufcU" and array.size <= SHORT:
         whole = {"float_kind": lambda x: f"{x:.0f}" if x == round(x, 0) else f"{x:.4g}"}
         return np.array2string(array, separator=", ", formatter=whole).replace("\n", "")
     return f"an array of shape {array.shape}"

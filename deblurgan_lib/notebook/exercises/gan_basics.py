@@ -1,19 +1,13 @@
 """Exercises of lesson 01."""
 
+import functools
+
+import keras
 import numpy as np
+import tensorflow as tf
 
+from .. import toy
 from .exercise import Exercise
-
-
-def discriminator_loss(real_logits, fake_logits):
-    # -log(sigmoid(x)) is log(1 + exp(-x)), and -log(1 - sigmoid(x)) is log(1 + exp(x)).
-    real_half = np.logaddexp(0, -real_logits).mean()
-    fake_half = np.logaddexp(0, fake_logits).mean()
-    return (real_half + fake_half) / 2
-
-
-def generator_loss(fake_logits):
-    return np.logaddexp(0, -fake_logits).mean()
 
 
 def modes_covered(points, centres, radius, least):
@@ -24,28 +18,86 @@ def modes_covered(points, centres, radius, least):
     return (counts >= least).sum()
 
 
-def wasserstein_1d(a, b):
-    return np.abs(np.sort(a) - np.sort(b)).mean()
-
-
-def _sigmoid(logits):
-    with np.errstate(all="ignore"):
-        return 1 / (1 + np.exp(-logits))
-
-
-def _through_probabilities(real_logits, fake_logits):
-    with np.errstate(all="ignore"):
-        real, fake = _sigmoid(real_logits), _sigmoid(fake_logits)
-        return -(np.log(real).mean() + np.log(1 - fake).mean()) / 2
-
-
 def _distances(points, centres):
     return np.linalg.norm(points[:, None] - centres[None], axis=2)
 
 
-REAL = np.array([2.0, -1.0, 0.5, 3.0])
-FAKE = np.array([-2.5, 1.5, -0.25, 0.75])
-SURE = np.array([-800.0, 5.0]), np.array([900.0, -3.0])
+def _networks():
+    """A small generator and discriminator, always with the same weights."""
+    random = np.random.default_rng(0)
+    networks = [toy.network(2, outputs, width=4, activation="tanh") for outputs in (2, 1)]
+    for network in networks:
+        network.set_weights([random.normal(0, 0.7, w.shape) for w in network.get_weights()])
+    return networks
+
+
+def _flat(network):
+    return np.concatenate([weight.ravel() for weight in network.get_weights()])
+
+
+POINTS = np.random.default_rng(1).normal(0, 1, (2, 6, 2)).astype("float32")
+
+
+def _try(step, compiled, inputs):
+    """What one step returns, and how it changes the networks that it gets."""
+    generator, discriminator = _networks()
+    # Plain gradient descent with a learning rate of 1: the change is the gradient itself.
+    arguments = inputs(generator, discriminator, keras.optimizers.SGD(1.0))
+    names = {id(generator): "generator", id(discriminator): "discriminator"}
+    networks = {names[id(x)]: x for x in arguments if id(x) in names}
+    before = {name: _flat(network) for name, network in networks.items()}
+    loss = (tf.function(step) if compiled else step)(*arguments)
+    changes = {
+        f"the change of the {name}'s weights": _flat(network) - before[name]
+        for name, network in networks.items()
+    }
+    return {"the loss that it returns": loss} | changes
+
+
+def _try_discriminator(step, compiled):
+    real, fake = map(tf.constant, POINTS)
+    return _try(step, compiled, lambda _, discriminator, sgd: (discriminator, sgd, real, fake))
+
+
+def _try_generator(step, compiled):
+    noise = tf.constant(POINTS[0])
+    return _try(step, compiled, lambda *arguments: (*arguments, noise))
+
+
+def _real_half(discriminator, real, fake):
+    logits = discriminator(real)
+    return toy.cross_entropy(tf.ones_like(logits), logits)
+
+
+def _twice_sigmoid(discriminator, real, fake):
+    return toy.cross_entropy_loss(lambda x: tf.sigmoid(discriminator(x)), real, fake)
+
+
+def _found_out(fake_logits):
+    return toy.cross_entropy(tf.zeros_like(fake_logits), fake_logits)
+
+
+def _discriminator_with(loss_of):
+    return functools.partial(toy.discriminator_step, loss_of=loss_of)
+
+
+def _generator_with(loss_of):
+    return functools.partial(toy.generator_step, loss_of=loss_of)
+
+
+def _trains(which):
+    """The generator's step, with the weights of other networks handed to the optimiser."""
+
+    def step(generator, discriminator, optimizer, noise):
+        with tf.GradientTape() as tape:
+            loss = toy.non_saturating_loss(discriminator(generator(noise)))
+        networks = {"D": [discriminator], "both": [generator, discriminator]}[which]
+        weights = [w for network in networks for w in network.trainable_variables]
+        optimizer.apply(tape.gradient(loss, weights), weights)
+        return loss
+
+    return step
+
 
 CORNERS = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
 # Three points at the first corner, two at the second, one at the third, none at the fourth, and
@@ -55,51 +107,65 @@ SCATTER = np.array(
 )
 
 EXERCISES = {
-    "discriminator_loss": Exercise(
-        solution=discriminator_loss,
-        hint="`np.logaddexp(0, x)` is log(1 + exp(x)). Which sign of the logit belongs to the "
-        "real half, which to the half of the fakes? The figure above shows both curves.",
-        insight="This is `cross_entropy_loss` of this lesson. If all logits are 0 it is log 2.",
+    "discriminator_step": Exercise(
+        solution=toy.discriminator_step,
+        helpers=(toy.cross_entropy_loss,),
+        trial=_try_discriminator,
+        hint="Inside the tape: the logits of `real` and of `fake`, and the mean of their two "
+        "cross-entropies, with `tf.ones_like` and `tf.zeros_like` for labels. After it: "
+        "`tape.gradient(loss, discriminator.trainable_variables)`, then `optimizer.apply`.",
+        insight="The loss is right, and only the discriminator moved. The gradient could flow "
+        "further; what is handed to the optimiser decides.",
         mistakes={
-            "The labels are swapped: this is small when real points are called fake.": (
-                lambda real, fake: discriminator_loss(-real, -fake)
+            "The labels are swapped: this trains it to call real points fake.": (
+                _discriminator_with(lambda d, real, fake: toy.cross_entropy_loss(d, fake, real))
             ),
-            "The half of the fakes is missing. A discriminator that says real to everything "
-            "would be perfect.": lambda real, fake: np.logaddexp(0, -real).mean(),
-            "This is the sum of the two halves, and their mean is asked for: undecided must "
-            "be log 2, not 2 log 2.": lambda real, fake: 2 * discriminator_loss(real, fake),
-            "The sigmoid is applied twice: `logaddexp` wants the logits, and these are already "
-            "probabilities.": lambda real, fake: discriminator_loss(_sigmoid(real), _sigmoid(fake)),
-            "Right for small logits, but large ones overflow, or a probability is rounded to 0. "
-            "`np.logaddexp` avoids both.": _through_probabilities,
+            "The half of the fakes is missing. A discriminator that says real to everything would "
+            "be perfect.": _discriminator_with(_real_half),
+            "This is the sum of the two halves, and their mean is asked for: undecided must be "
+            "log 2, not 2 log 2.": _discriminator_with(
+                lambda *args: 2 * toy.cross_entropy_loss(*args)
+            ),
+            "A sigmoid comes before the loss, and `cross_entropy` applies one itself: give it the "
+            "logits.": _discriminator_with(_twice_sigmoid),
+            "The sign is wrong: this makes the loss larger.": (
+                _discriminator_with(lambda *args: -toy.cross_entropy_loss(*args))
+            ),
+            "The loss is right, but no weight moved. Hand the gradient to `optimizer.apply`.": (
+                lambda d, optimizer, real, fake: toy.cross_entropy_loss(d, real, fake)
+            ),
         },
-        cases=[(REAL, FAKE), (np.zeros(3), np.zeros(3)), SURE],
+        cases=[(False,), (True,)],
     ),
-    "generator_loss": Exercise(
-        solution=generator_loss,
-        hint="Which half of the discriminator's loss would you take if the fakes were real?",
-        insight="At a logit of -5 its gradient is -0.993; it is large where the generator is bad.",
+    "generator_step": Exercise(
+        solution=toy.generator_step,
+        helpers=(toy.non_saturating_loss,),
+        trial=_try_generator,
+        hint="Inside the tape: `discriminator(generator(noise))`. These are logits of fakes; the "
+        "generator wishes that they were called real. Whose weights does the optimiser get?",
+        insight="The gradient ran through the discriminator and left it as it was: only the "
+        "generator moved.",
         mistakes={
-            "This is the minimax loss, log(1 - p). It is flat where the generator is bad.": (
-                lambda fake: -np.logaddexp(0, fake).mean()
+            "The label is 0 here: this trains the generator to be found out. It wants its fakes "
+            "to be called real.": _generator_with(_found_out),
+            "This is the minimax loss. It is flat where the generator is bad (lesson 08); take "
+            "the label 1 instead of the opposite sign.": (
+                _generator_with(lambda logits: -_found_out(logits))
             ),
-            "The sign is wrong: minimising this makes the fakes worse.": (
-                lambda fake: -np.logaddexp(0, -fake).mean()
+            "The sign is wrong: this makes the fakes worse.": (
+                _generator_with(lambda logits: -toy.non_saturating_loss(logits))
             ),
-            "This is the discriminator's half: it is small when the fakes are found out.": (
-                lambda fake: np.logaddexp(0, fake).mean()
-            ),
-            "Right for small logits, but a probability that is rounded to 0 has an infinite "
-            "logarithm. `np.logaddexp` avoids that.": lambda fake: -np.log(_sigmoid(fake)).mean(),
-            "The mean is asked for, not the sum.": lambda fake: np.logaddexp(0, -fake).sum(),
-            "This is the mean probability. The logarithm is missing, and without it the gradient "
-            "vanishes for bad fakes.": lambda fake: -_sigmoid(fake).mean(),
-            "This is the mean logit with its sign changed, the loss of a Wasserstein generator. "
-            "Here the logit is a probability in disguise: -log p is asked for.": (
-                lambda fake: -fake.mean()
+            "A sigmoid comes before the loss, and `cross_entropy` applies one itself: give it the "
+            "logits.": _generator_with(lambda logits: toy.non_saturating_loss(tf.sigmoid(logits))),
+            "The discriminator moved, and the generator did not: this teaches the discriminator "
+            "to be fooled. Take `generator.trainable_variables`.": _trains("D"),
+            "Both networks moved. The discriminator must stay: the optimiser gets only "
+            "`generator.trainable_variables`.": _trains("both"),
+            "The loss is right, but no weight moved. Hand the gradient to `optimizer.apply`.": (
+                lambda g, d, optimizer, noise: toy.non_saturating_loss(d(g(noise)))
             ),
         },
-        cases=[(FAKE,), (np.zeros(3),), (np.array([-800.0, 2.0]),)],
+        cases=[(False,), (True,)],
     ),
     "modes_covered": Exercise(
         solution=modes_covered,
@@ -137,37 +203,6 @@ EXERCISES = {
             (SCATTER, CORNERS, 0.5, 1),
             (SCATTER, CORNERS, 2.0, 3),
             (SCATTER, CORNERS, 3.5, 2),
-        ],
-    ),
-    "wasserstein_1d": Exercise(
-        solution=wasserstein_1d,
-        hint="Which point goes to which? The smallest to the smallest. Each moves by a distance, "
-        "which has no sign.",
-        insight="In one dimension sorting finds the cheapest transport. In more dimensions a "
-        "critic has to find the distance.",
-        mistakes={
-            "Sort both samples first: their order means nothing, and the points go to partners "
-            "that are too far away.": lambda a, b: np.abs(a - b).mean(),
-            "This is the difference of the means. A narrow and a wide heap with one mean have a "
-            "distance of more than 0.": lambda a, b: np.abs(a.mean() - b.mean()),
-            "Some moves go left and some right, and cancel. Take the length of each first.": (
-                lambda a, b: (np.sort(a) - np.sort(b)).mean()
-            ),
-            "The moves are squared here. This is the square of another distance (W2); take the "
-            "lengths.": lambda a, b: ((np.sort(a) - np.sort(b)) ** 2).mean(),
-            "The mean of the moves is asked for; the median ignores the long ones.": (
-                lambda a, b: np.median(np.abs(np.sort(a) - np.sort(b)))
-            ),
-            "This is the sum of all moves. Take their mean, or it grows with the sample.": (
-                lambda a, b: np.abs(np.sort(a) - np.sort(b)).sum()
-            ),
-        },
-        cases=[
-            (np.array([3.0, -1.0, 0.5, 2.0]), np.array([0.0, 4.5, -2.0, 1.0])),
-            (np.array([-2.0, 2.0, 1.0]), np.array([0.25, 0.5, 0.25])),
-            (np.array([1.0, 2.0, 3.0]), np.array([3.0, 1.0, 2.0])),
-            (np.array([-3.0, 0.0]), np.array([2.5, 1.0])),
-            (np.array([0.0, 1.0, 2.0, 9.0]), np.array([0.0, 1.5, 2.0, 3.0])),
         ],
     ),
 }
