@@ -167,9 +167,6 @@ def use_the_slider(page, box):
         page.mouse.move(x - 80, y, steps=4)
         page.mouse.up()
 
-    for word in ("before", "after"):
-        label = box.locator(".widget-label", has_text=re.compile(f"^{word}$")).first
-        assert label.evaluate("e => e.clientWidth > 0 && e.scrollWidth <= e.clientWidth"), word
     handle.focus()
     changes(lambda: page.keyboard.press("ArrowRight"))
     changes(drag)
@@ -233,6 +230,9 @@ def restore_a_photo(page, folder, monkeypatch):
             act()
         chooser.value.set_files(folder / file)
         box.get_by_text(answer).wait_for(timeout=2 * MINUTES)
+    for word in ("before", "after"):
+        label = box.locator(".widget-label", has_text=re.compile(f"^{word}$")).first
+        assert label.evaluate("e => e.clientWidth > 0 && e.scrollWidth <= e.clientWidth"), word
     use_the_slider(page, box)
     with page.expect_download() as saved:
         box.get_by_role("link", name=f"Save {photo.name}").click()
