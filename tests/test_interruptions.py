@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from tiny import Interrupt, steps, weights
 
@@ -18,13 +19,21 @@ pytestmark = pytest.mark.slow
 unbroken = tiny.finished_run(tiny.GAN)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_graphs():
+    """To trace a step takes longer than these few. A run that is killed traces its own, below."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture
 def interrupted(train, tmp_path):
     """A run that ended before the given step."""
 
     def interrupted(step, **options):
         with pytest.raises(KeyboardInterrupt):
-            train(callbacks=(Interrupt(step),), **options)
+            train(callbacks=(Interrupt(step),), minutes=0, **options)
         return training.Run(tmp_path / "runs" / "run")
 
     return interrupted
@@ -205,7 +214,7 @@ def test_a_process_that_is_killed_again_and_again_resumes(data_set, tmp_path, mo
     monkeypatch.syspath_prepend(Path(__file__).parent.parent / "experiments")
     import interruptions
 
-    rows, weights, metrics = interruptions.compare(data_set, tmp_path, 8, 2, 0, tiny.GAN)
+    rows, weights, metrics = interruptions.compare(data_set, tmp_path, 4, 2, 0, tiny.GAN)
     assert [row["checkpoints_whole"] for row in rows] == [True, True]
     assert max(weights, metrics) < 1e-5
 

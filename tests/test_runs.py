@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 TINY = dataclasses.replace(tiny.SIZES, epochs=2)
 # With a constant learning rate it can go on.
 PIXELS = dataclasses.replace(tiny.PIXELS, decay="constant", averaging=0.0)
-QUIET = {"precision": "float32", "minutes": 0, "verbose": 0}
+QUIET = {"precision": "float32", "minutes": 60, "verbose": 0}
 
 
 class SecondTraining(keras.callbacks.Callback):
@@ -292,7 +292,7 @@ def test_a_broken_report_is_written_again_from_the_generator(run, train, content
 
 
 def test_a_run_with_a_constant_rate_goes_on_to_more_epochs(run, train, made):
-    longer = train(epochs=3, minutes=0)
+    longer = train(epochs=3)
     assert (len(longer.metrics), longer.config["epochs"]) == (3, 3)
     folder, data = run.folder.parent, made[0] / "tiny"
     whole = training.train("whole", data, folder, PIXELS, TINY, epochs=3, **QUIET)
