@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tiny
 
 from deblurgan_lib import models, paths
 from deblurgan_lib.training.recipes import RECIPES
@@ -48,7 +49,7 @@ def test_sides_take_turns_and_a_row_replaces_its_machines_older_one(tmp_path, mo
 
 @pytest.mark.slow
 def test_the_gpu_check_prints_a_table_and_sees_what_is_not_finite(data_set, monkeypatch, capsys):
-    pixels = dataclasses.replace(RECIPES["course"], perceptual=0.0, adversarial=0.0)
+    pixels = dataclasses.replace(tiny.PIXELS, pretraining=RECIPES["course"].pretraining)
     broken = dataclasses.replace(pixels, pretraining=0.0, learning_rate=np.inf)
     monkeypatch.setattr(gpu_check.recipes, "RECIPES", {"sound": pixels, "broken": broken})
     options = ["--profile", "smoke", "--precision", "float32", "--steps", "8"]

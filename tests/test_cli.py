@@ -377,7 +377,7 @@ def test_train_and_evaluate(run, data_set, runs):
         "train", "--data", data_set, "--profile", "smoke", "--epochs", 1, "--run-name", "made"
     )
     assert code == 0
-    assert "blurred" in out
+    assert "blurred" in out and "Crops come" not in out
     assert (runs / "made" / "generator.keras").is_file()
     code, again, _ = run("evaluate", "--data", data_set, "--weights", "made", "--no-motion")
     assert code == 0
@@ -405,7 +405,6 @@ def test_evaluate_scores_what_deblur_makes(run, tmp_path, shaken):
 @pytest.mark.slow
 def test_pairs_that_were_decoded_once_are_what_training_reads(run, data_set, runs):
     options = ("--profile", "smoke", "--epochs", 1)
-    _, before, _ = run("train", "--data", data_set, *options, "--run-name", "undecoded")
     code, out, _ = run("cache", data_set)
     pixels = data_set / "train" / "decoded.raw"
     assert (code, pixels.stat().st_size) == (0, 2 * 2 * 96 * 128 * 3)
@@ -413,7 +412,6 @@ def test_pairs_that_were_decoded_once_are_what_training_reads(run, data_set, run
     code, after, _ = run("train", "--data", data_set, *options, "--run-name", "decoded")
     assert code == 0
     assert after.count(f"Crops come from the decoded photographs in {pixels}.") == 1
-    assert "Crops come" not in before
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def with_small_variation(
     weight = WEIGHT + NOISE_WEIGHT * sigma**2
     prior = planes.extended(estimate, len(psf))
     transfer = planes.transfer(psf, prior.shape)
-    power, laplacian = np.abs(transfer) ** 2, planes.laplacian(prior.shape)
+    power, laplacian = planes.energy(transfer), planes.laplacian(prior.shape)
     inside = planes.inside(photo.shape, prior.shape)
     error = np.zeros_like(prior)  # Zero beyond the border, where nobody knows the photograph.
     of_prior = planes.spectrum(prior)

@@ -134,7 +134,7 @@ class _Problem:
         self.spectrum = planes.spectrum(self.photo)
         self.laplacian = planes.laplacian(self.photo.shape)
         self.of_gradients = [planes.spectrum(gradient) for gradient in gradients]
-        self.energy = float((gradients**2).sum())
+        self.energy = float((gradients**2).sum()) or 1.0  # Zero where nothing changes.
 
     def picture(self, psf, sparsity, strictest=5, factor=4):
         """The picture of least squared error that pays for each pixel with a gradient.
@@ -143,12 +143,14 @@ class _Problem:
         is left and to the photograph, and the fit to the gradients becomes ever stricter.
         """
         transfer, picture = planes.transfer(psf, self.photo.shape), self.photo
-        back, power = np.conj(transfer) * self.spectrum, np.abs(transfer) ** 2
+        back, power = np.conj(transfer) * self.spectrum, planes.energy(transfer)
         strictness = 2 * sparsity
         while strictness < strictest:
             edges = planes.gradients(picture)
-            edges = edges * ((edges**2).sum(0) >= sparsity / strictness)
-            fit = back + np.float32(strictness) * planes.spectrum(planes.divergence_of(edges))
+            edges *= edges[0] ** 2 + edges[1] ** 2 >= sparsity / strictness
+            fit = planes.spectrum(planes.divergence_of(edges))
+            fit *= np.float32(strictness)
+            fit += back
             fit /= power + np.float32(strictness) * self.laplacian
             picture = planes.plane(fit, self.photo.shape)
             strictness *= factor
@@ -158,7 +160,7 @@ class _Problem:
         """The kernel from the strongest gradients, by least squares and a ridge."""
         edges = self._strongest(picture)
         product = sum(np.conj(e) * p for e, p in zip(edges, self.of_gradients))
-        power = sum(np.abs(e) ** 2 for e in edges) + np.float32(RIDGE * self.energy)
+        power = sum(map(planes.energy, edges)) + np.float32(RIDGE * self.energy)
         return self._around(product / power, size // 2)
 
     def kernel_non_negative(self, picture, size):
@@ -171,7 +173,7 @@ class _Problem:
         cross = self._around(
             sum(np.conj(e) * p for e, p in zip(edges, self.of_gradients)), size // 2
         )
-        own = self._around(sum(np.abs(e) ** 2 for e in edges), size - 1)
+        own = self._around(sum(map(planes.energy, edges)), size - 1)
         scale = own.max() or 1.0  # Zero where there are no edges at all.
         shape = (fft.next_fast_len(3 * size, real=True),) * 2
         cross, own = cross / scale, fft.rfft2(own / scale, shape)
@@ -189,10 +191,9 @@ class _Problem:
 
     def _strongest(self, picture):
         edges = planes.gradients(picture)
-        strength = (edges**2).sum(0)
-        return [
-            planes.spectrum(edge * (strength >= np.quantile(strength, 1 - EDGES))) for edge in edges
-        ]
+        strength = edges[0] ** 2 + edges[1] ** 2
+        edges *= strength >= np.quantile(strength, 1 - EDGES)
+        return [planes.spectrum(edge) for edge in edges]
 
     def _around(self, product, reach):
         plane = fft.fftshift(planes.plane(product, self.photo.shape))
