@@ -3,8 +3,9 @@
     python experiments/pictures.py GOPRO_Large/test REDS/020
 
 Each folder holds pairs in `blur` and `sharp`, at any depth. Writes docs/real_frames.jpg: of each
-folder at most two frames, a detail blurred, restored by both generators, and sharp; and
-docs/failures.jpg from the first frame, degraded as in no training example.
+folder at most two frames, a detail blurred, restored by both generators, and sharp;
+docs/first_frame.jpg, the first of them by itself and larger; and docs/failures.jpg from that frame,
+degraded as in no training example.
 """
 
 import argparse
@@ -79,6 +80,8 @@ def main() -> None:
     rows = [row("blurred", blurred, sharp) for blurred, sharp, _ in pairs]
     grid = figures.photo_grid(rows, inches=2.0)
     (args.to / "real_frames.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
+    grid = figures.photo_grid(rows[:1], inches=2.6)
+    (args.to / "first_frame.jpg").write_bytes(figures.image_bytes(grid, "jpeg"))
     sharp = pairs[0][1]
     rows = [row(title, degraded, sharp) for title, degraded in failures(sharp).items()]
     grid = figures.photo_grid(rows, inches=2.0)

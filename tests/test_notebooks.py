@@ -313,9 +313,18 @@ def test_on_colab_the_bootstrap_fetches_the_course(tmp_path):
     assert str(tmp_path / "content") in done.stdout
 
 
-def test_the_readmes_gallery_and_table_belong_to_the_lessons():
-    readme = (ROOT / "README.md").read_text()
+def test_the_readme_is_short_and_lists_every_lesson():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for path in LESSONS:
         assert f"(notebooks/{path.name})" in readme
-    for picture in re.findall(r"\]\((docs/[\w.]+)\)", readme):
-        assert (ROOT / picture).is_file(), picture
+    words = [word for word in readme.split() if any(sign.isalnum() for sign in word)]
+    assert len(words) <= 1200
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/photographs.md", "docs/training.md"])
+def test_what_a_page_links_to_is_there(page):
+    path = ROOT / page
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    assert targets
+    for target in targets:
+        assert (path.parent / target).exists(), target

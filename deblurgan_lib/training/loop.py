@@ -83,7 +83,7 @@ def train(
         profile: a name in `profiles.PROFILES`, `"auto"`, or a profile of your own.
         epochs: number of epochs; 0 for the profile's.
         seed: of the first weights and of the data, None for 0; on one machine the same seed gives
-            the same run but for the order in which threads add (see README).
+            the same run but for the order in which threads add (docs/training.md).
         fresh_blur: share of crops whose blur is not the one on disk but a camera shake made anew
             from the sharp half; None: a half in the sample set, where all blur is of that kind,
             and none elsewhere.
