@@ -17,7 +17,7 @@ help:
 	@echo "make test       check the code's style, run the unit tests and every notebook"
 	@echo "make quick      check the code's style, run the unit tests that train nothing"
 	@echo "make test-browser   open lessons 00, 01 and 06 and the app in Chromium, and use them"
-	@echo "make lab        open the lessons in JupyterLab"
+	@echo "make lab        open the lessons in JupyterLab: copies for you in my_lessons/, without outputs"
 	@echo "make app        deblur photographs of yours in the browser, without code"
 	@echo "make notebooks  run every lesson anew and store what it shows"
 	@echo "make gallery    copy the README's figures out of the stored lessons"
@@ -98,7 +98,8 @@ MESSAGES = tornado_settings="{'websocket_max_message_size': $(UPLOAD)_100_000}"
 
 # OPTIONS, as for instance --no-browser or --port=9000, go to the server.
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.$(MESSAGES) $(OPTIONS)
+	@$(BIN)/python notebooks/copies.py my_lessons
+	$(BIN)/jupyter lab --notebook-dir=my_lessons --ServerApp.$(MESSAGES) $(OPTIONS)
 
 app: $(READY) $(BIN)/voila
 	$(BIN)/voila notebooks/app.ipynb --Voila.$(MESSAGES) $(OPTIONS)

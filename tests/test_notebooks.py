@@ -31,6 +31,8 @@ LONGER = {
 }
 # Those that are written anew: minutes for each section, answers hidden, plotting cells collapsed.
 RENEWED = {"01", "07", "08"}
+# Those that link each term of the glossary that they explain.
+LINKED = {"01"}
 ANSWER = "<details><summary>Answer to the prediction</summary>"
 
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
@@ -311,6 +313,31 @@ def test_on_colab_the_bootstrap_fetches_the_course(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "content") in done.stdout
+
+
+def glossary():
+    """Anchor of each term, as notebooks make it of a heading, and the lesson that explains it."""
+    cells = nbformat.read(ROOT / "notebooks" / "glossary.ipynb", as_version=4).cells[1:]
+    return {
+        re.match("### (.+)", cell.source)[1].replace(" ", "-"): re.search(
+            r"\(((\d\d)_\w+\.ipynb)\)\*$", cell.source
+        ).groups()
+        for cell in cells
+    }
+
+
+def test_the_glossary_is_sorted_and_leads_to_lessons():
+    terms = [anchor.lower().removeprefix("1-") for anchor in glossary()]
+    assert terms == sorted(terms) and len(set(terms)) == len(terms) >= 30
+    assert all((ROOT / "notebooks" / name).is_file() for name, _ in glossary().values())
+
+
+def test_a_lesson_links_to_the_glossary_at_a_terms_first_use(lesson):
+    linked = re.findall(r"\(glossary\.ipynb#([\w-]+)\)", prose(lesson))
+    assert set(linked) <= set(glossary()) and len(set(linked)) == len(linked)
+    if number(lesson) in LINKED:
+        explained = {term for term, (_, where) in glossary().items() if where == number(lesson)}
+        assert explained <= set(linked)
 
 
 def test_the_readme_is_short_and_lists_every_lesson():

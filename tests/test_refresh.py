@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import nbformat
 from nbformat import v4
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -10,6 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
 refresh = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(refresh)
+
+spec = importlib.util.spec_from_file_location("copies", ROOT / "notebooks" / "copies.py")
+copies = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(copies)
 
 
 def printed(text):
@@ -46,3 +51,18 @@ def test_the_same_text_in_other_pieces_changes_nothing():
     result = refresh.with_new_text(stored, notebook("9 ms\n", "new", ["one\ntwo\n"]))
     expected = notebook("3 ms\n", "old", ["one\n", "two\n"])
     assert [c.outputs for c in result.cells[1:]] == [c.outputs for c in expected.cells[1:]]
+
+
+def test_learners_copies_have_no_outputs_and_are_never_replaced(tmp_path):
+    folder = tmp_path / "my_lessons"
+    names = copies.copy(folder)
+    assert "01_gan_basics.ipynb" in names and "glossary.ipynb" in names
+    lesson = nbformat.read(folder / "01_gan_basics.ipynb", as_version=4)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in lesson.cells)
+    stored = nbformat.read(ROOT / "notebooks" / "01_gan_basics.ipynb", as_version=4)
+    assert [cell.source for cell in lesson.cells] == [cell.source for cell in stored.cells]
+    (folder / "01_gan_basics.ipynb").write_text("mine")
+    (folder / "app.ipynb").unlink()
+    assert copies.copy(folder) == ["app.ipynb"]
+    assert (folder / "01_gan_basics.ipynb").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
