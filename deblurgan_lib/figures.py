@@ -170,14 +170,14 @@ def lesson_map(main: dict[str, str], optional: dict[str, tuple[str, str]], here:
         optional: from the number of a lesson to its title and the lesson that it branches from.
         here: the number of the one that is marked.
     """
-    fig = Figure((8, 1.9 if optional else 1.2), layout="constrained")
+    fig = Figure((8, 2.2 if optional else 1.2), layout="constrained")
     ax = fig.subplots()
     places = {number: (i, 0.0) for i, number in enumerate(main)}
     ax.plot((0, len(main) - 1), (0, 0), color=GREY, linewidth=3, zorder=1)
     for number, (_, origin) in optional.items():
         x, y = places[origin]
-        places[number] = (x + 0.5, -1.0)
-        ax.plot((x, x + 0.5), (y, -1.0), ":", color=GREY, linewidth=2, zorder=1)
+        places[number] = (x + 0.5, -1.2)
+        ax.plot((x, x + 0.5), (y, -1.2), ":", color=GREY, linewidth=2, zorder=1)
     titles = main | {number: title for number, (title, _) in optional.items()}
     for number, (x, y) in places.items():
         is_here, beside = number == here, number in optional
@@ -188,15 +188,20 @@ def lesson_map(main: dict[str, str], optional: dict[str, tuple[str, str]], here:
         )  # fmt: skip
         weight = "bold" if is_here else "normal"
         ax.text(x, y, number, ha="center", va="center", fontsize=9, weight=weight)
-        place = {"x": x + 0.22, "y": y} if beside else {"x": x, "y": y + 0.3}
-        align = {"ha": "left", "va": "center"} if beside else {"ha": "center", "va": "bottom"}
-        ax.text(s=titles[number], fontsize=9, weight=weight, **place, **align)
+        title = titles[number]
+        place, align = (y - 0.32, "top") if beside else (y + 0.3, "bottom")
+        ax.text(x, place, title, ha="center", va=align, fontsize=9, weight=weight)
     x, y = places[here]
-    # The text lies to the left, where no branch runs.
+    # To the left, where no branch runs; below its title, if that stands below.
+    tip, start, align, middle = y - 0.2, (x + 0.1, y - 0.48), "right", 0.88
+    if here in optional:
+        tip = y - 0.36 - 0.27 * len(titles[here].splitlines())
+        start, align, middle = (x, tip - 0.28), "center", 0.5
     ax.annotate(
-        "you are here", (x, y - 0.2), (x + 0.18, y - 0.55), ha="right", va="top", fontsize=9,
-        color=RED, weight="bold", arrowprops={"arrowstyle": "->", "color": RED, "relpos": (0.8, 1)},
+        "you are here", (x, tip), start, ha=align, va="top", fontsize=9, color=RED, weight="bold",
+        bbox={"color": "white", "pad": 0},
+        arrowprops={"arrowstyle": "->", "color": RED, "relpos": (middle, 1)},
     )  # fmt: skip
-    ax.set(xlim=(-0.6, len(main) - 0.4), ylim=(-1.9 if optional else -1.0, 0.9))
+    ax.set(xlim=(-0.6, len(main) - 0.4), ylim=(-2.5 if optional else -1.0, 0.9))
     ax.axis("off")
     return fig

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Name in docs/: lesson, how the alt text of the figure begins, and its largest width in pixels.
 FIGURES = {
     "01_gan_basics": ("01_gan_basics", "Six moments: fakes as dots", 640),
-    "02_gopro_data": ("02_gopro_data", "The point-spread functions of the five", 640),
+    "02_gopro_data": ("02_gopro_data", "Three shakes of a camera: for each", 640),
     "03_generator_and_critic": ("03_generator_and_critic", "Answers of two untrained", 640),
     "04_losses": ("04_losses", "Distance over steps, the five", 640),
     "05_training": ("05_training", "Held-out PSNR and pixel loss by epoch", 640),

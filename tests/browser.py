@@ -1,4 +1,4 @@
-"""Three lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
+"""Four lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
 
 Not collected by `make test`: it needs Chromium and Playwright, which the command installs.
 """
@@ -112,7 +112,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(params=["00_start_here", "01_gan_basics", "06_results"])
+@pytest.fixture(params=["00_start_here", "01_gan_basics", "02_gopro_data", "06_results"])
 def lesson(request, lab, browser):
     """A lesson after `Run All Cells`."""
     page = browser.new_page(viewport={"width": 1300, "height": 1000})

@@ -217,24 +217,36 @@ def test_the_lesson_holds_its_exercises_untouched(path):
     assert found == list(exercises.LESSONS.get(path.stem[:2], []))
 
 
+def run_cells(stem, answers, last, **parameters):
+    """Run the cells of a lesson up to the one that makes `last`; returns all names.
+
+    Args:
+        answers: from the stub of an exercise to what it returns; the other stubs stay as they are.
+        parameters: other values for those of the lesson.
+    """
+    cells = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    space = {"__name__": "lesson", "solutions": {name: find(name).solution for name in NAMES}}
+    for source in sources[1:]:
+        for stub, answer in answers.items():
+            if f"def {stub}(" in source:
+                source = source.replace("return ...", f"return {answer}")
+        exec(source, space)
+        space |= parameters
+        if last in space:
+            return space
+    raise AssertionError(f"no cell makes {last}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("answered", [True, False])
 def test_lesson_01_trains_with_the_learners_steps_if_they_are_right(answered, capsys):
     """The cells up to its own GAN, with both stubs answered or left as they are."""
-    cells = nbformat.read(ROOT / "notebooks" / "01_gan_basics.ipynb", as_version=4).cells
-    sources = [cell.source for cell in cells if cell.cell_type == "code"]
-    space = {"__name__": "lesson"}
-    for source in sources[1:]:
-        for name, arguments in (
-            ("discriminator_step", "discriminator, optimizer, real, fake"),
-            ("generator_step", "generator, discriminator, optimizer, noise"),
-        ):
-            if answered and f"def my_{name}" in source:
-                source = source.replace("return ...", f"return toy.{name}({arguments})")
-        exec(source, space)
-        space |= {"ring_steps": 100}
-        if "ring_gan" in space:
-            break
+    answers = {
+        "my_discriminator_step": "toy.discriminator_step(discriminator, optimizer, real, fake)",
+        "my_generator_step": "toy.generator_step(generator, discriminator, optimizer, noise)",
+    }
+    space = run_cells("01_gan_basics", answers if answered else {}, "ring_gan", ring_steps=100)
     said = capsys.readouterr().out
     assert said.count("the lesson runs your answer") == 2 * answered
     assert said.count("the lesson runs the library's") == 2 * (not answered)
@@ -243,3 +255,25 @@ def test_lesson_01_trains_with_the_learners_steps_if_they_are_right(answered, ca
     run = gan.discriminator_step, gan.generator_step
     assert run == (own if answered else (toy.discriminator_step, toy.generator_step))
     assert gan.generator_optimizer.iterations == gan.discriminator_optimizer.iterations == 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answered", [True, False])
+def test_lesson_02_blurs_and_pairs_with_the_learners_functions_if_they_are_right(answered, capsys):
+    """The cells up to the pairing, with all three stubs answered or left as they are."""
+    answers = {
+        "my_blur": 'solutions["blur_by_kernel"](photo, kernel)',
+        "my_average_light": 'solutions["average_light"](frames)',
+        "my_partners": 'solutions["partners"](blurred, sharp)',
+    }
+    space = run_cells("02_gopro_data", answers if answered else {}, "by_name")
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 3 * answered
+    assert said.count("the lesson runs the library's") == 3 * (not answered)
+    names = ("blur_by_kernel", "average_light", "partners")
+    run = [space[name] for name in names]
+    assert run == [
+        space[stub] if answered else find(name).solution
+        for stub, name in zip(answers, names, strict=True)
+    ]
+    assert space["by_name"][1] == "none" and space["by_name"][0] == space["sharp_names"][0]

@@ -65,6 +65,28 @@ def test_the_picture_slider_draws_what_is_chosen():
         assert image.format == "PNG"
 
 
+def test_the_figure_follows_each_of_its_sliders():
+    drawn = []
+
+    def draw(*values):
+        drawn.append(values)
+        fig = Figure((1, 1))
+        fig.text(0.1, 0.5, " ".join(str(value) for value in values))
+        return fig
+
+    box = widgets.figure_sliders(draw, {"length": (2, 40, 12, 1), "pull": (0, 0.7, 0, 0.05)})
+    picture, length, pull = box.children
+    assert [slider.description for slider in (length, pull)] == ["length", "pull"]
+    pictures = [picture.value]
+    for slider, value in ((length, 20), (pull, 0.5), (length, 99)):
+        slider.value = value
+        pictures.append(picture.value)
+    assert drawn == [(12, 0), (20, 0), (20, 0.5), (40, 0.5)]
+    assert len(set(pictures)) == 4
+    with PIL.Image.open(io.BytesIO(picture.value)) as image:
+        assert image.format == "JPEG"
+
+
 def file(photo, kind="PNG", **options):
     buffer = io.BytesIO()
     PIL.Image.fromarray(photo).save(buffer, kind, **options)

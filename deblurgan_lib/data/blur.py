@@ -1,7 +1,7 @@
 """Where blur comes from: camera shake as a trajectory, a point-spread function, a convolution.
 
 And GOPRO's method, which needs no kernel: averaging the sharp frames of a high-speed video. NumPy
-only, so that every step can be read and plotted. Lesson 02 walks through this file.
+only, so that every step can be read and plotted. Lesson 02 uses it.
 """
 
 import numpy as np

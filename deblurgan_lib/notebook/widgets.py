@@ -139,15 +139,38 @@ def picture_slider(draw: Callable[[int], Figure], count: int, name: str) -> ipyw
         count: how many there are.
         name: what the slider chooses, for its label.
     """
-    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
-    slider = ipywidgets.IntSlider(max=count - 1, description=name)
+    return _redrawn(draw, [ipywidgets.IntSlider(max=count - 1, description=name)], "png")
+
+
+def figure_sliders(
+    draw: Callable[..., Figure], sliders: dict[str, tuple[float, float, float, float]]
+) -> ipywidgets.Widget:
+    """A figure, and sliders for the numbers that it is drawn from, moved by mouse or arrow keys.
+
+    It needs a running kernel.
+
+    Args:
+        draw: from these numbers, in the order of the sliders, to a figure.
+        sliders: for each its name, and its lowest, highest and first value and its step.
+    """
+    made = [
+        ipywidgets.FloatSlider(value=first, min=low, max=high, step=step, description=name)
+        for name, (low, high, first, step) in sliders.items()
+    ]
+    return _redrawn(draw, made, "jpeg")
+
+
+def _redrawn(draw: Callable[..., Figure], sliders: list, kind: str) -> ipywidgets.Widget:
+    """What `draw` makes of the sliders' values, above the sliders."""
+    picture = ipywidgets.Image(format=kind, layout=ipywidgets.Layout(max_width="100%"))
 
     def redraw(_=None):
-        picture.value = figures.image_bytes(draw(slider.value), "png")
+        picture.value = figures.image_bytes(draw(*(slider.value for slider in sliders)), kind)
 
     redraw()
-    slider.observe(redraw, "value")
-    return ipywidgets.VBox([picture, slider])
+    for slider in sliders:
+        slider.observe(redraw, "value")
+    return ipywidgets.VBox([picture, *sliders])
 
 
 def _uploaded(value) -> tuple[str, bytes]:

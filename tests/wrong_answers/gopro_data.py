@@ -1,36 +1,47 @@
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage, signal
 
 
-def brightest(psf):
-    best = [int(axis[0]) for axis in np.where(psf == psf.max())]
-    return best[1] - len(psf) // 2, best[0] - len(psf) // 2
+def by_scipy(mode):
+    def blur(photo, kernel):
+        return np.stack([ndimage.convolve(photo[..., i], kernel, mode=mode) for i in range(3)], -1)
+
+    return blur
 
 
-def box_centre(psf):
-    rows, columns = (np.flatnonzero(psf.any(axis=axis)) for axis in (1, 0))
-    return (columns[[0, -1]].mean() - len(psf) // 2, rows[[0, -1]].mean() - len(psf) // 2)
+def correlated(photo, kernel):
+    return np.stack([ndimage.correlate(photo[..., i], kernel, mode="mirror") for i in range(3)], -1)
 
 
-def unweighted(psf):
-    rows, columns = np.nonzero(psf)
-    return columns.mean() - len(psf) // 2, rows.mean() - len(psf) // 2
+def only_where_it_fits(photo, kernel):
+    return np.stack([signal.convolve2d(photo[..., i], kernel, "valid") for i in range(3)], -1)
 
 
-def moment(psf):
-    rows, columns = np.indices(psf.shape) - len(psf) // 2
-    return (columns * psf).sum(), (rows * psf).sum()
+def rolled(photo, kernel):
+    middle = len(kernel) // 2
+    return sum(
+        kernel[y, x] * np.roll(photo, (y - middle, x - middle), axis=(0, 1))
+        for y in range(len(kernel))
+        for x in range(len(kernel))
+    )
 
 
-def rows_first(psf):
-    rows, columns = np.indices(psf.shape) - len(psf) // 2
-    return np.average(rows, weights=psf), np.average(columns, weights=psf)
+def columns_first(photo, kernel):
+    return np.stack([by_scipy("mirror")(photo, kernel.T)[..., i] for i in range(3)], -1)
 
 
-def corner(psf):
-    rows, columns = np.indices(psf.shape)
-    return np.average(columns, weights=psf), np.average(rows, weights=psf)
+def plain_mean(photo, kernel):
+    return by_scipy("mirror")(photo, (kernel > 0) / (kernel > 0).sum())
+
+
+def from_the_corner(photo, kernel):
+    return sum(
+        kernel[y, x]
+        * np.pad(photo, ((y, 0), (x, 0), (0, 0)), "reflect")[: len(photo), : len(photo[0])]
+        for y, x in np.argwhere(kernel)
+    )
 
 
 def zipped(blurred, sharp):
@@ -76,6 +87,17 @@ def none_as_none(blurred, sharp):
 
 
 WRONG = {
+    "blur_by_kernel": [
+        (correlated, "rotated by 180 degrees"),
+        (columns_first, "exchanged"),
+        (by_scipy("constant"), "zeros move in"),
+        (rolled, "comes back at the other"),
+        (by_scipy("reflect"), "outermost pixel is repeated"),
+        (by_scipy("nearest"), "goes on beyond the border"),
+        (plain_mean, "same weight"),
+        (only_where_it_fits, "has the shape (5, 7, 3)"),
+        (from_the_corner, "The part *a point of light* differs"),
+    ],
     "average_light": [
         (lambda frames: sum(frames) / len(frames), "It is light that adds up"),
         (lambda frames: (frames**2.2).sum(axis=0) / len(frames), "go back at the end"),
@@ -83,14 +105,6 @@ WRONG = {
         (lambda frames: (frames**2.2).sum(axis=0) ** (1 / 2.2), "number of frames"),
         (lambda frames: ((frames**2.2).mean()) ** (1 / 2.2), "shape ()"),
         (lambda frames: np.median(frames, axis=0), "is right"),
-    ],
-    "centre_of_mass": [
-        (box_centre, "bounding box"),
-        (brightest, "brightest pixel"),
-        (rows_first, "exchanged"),
-        (moment, "divided by their sum"),
-        (corner, "upper left corner"),
-        (unweighted, "is right"),
     ],
     "partners": [
         (zipped, "sorted lists"),
@@ -102,13 +116,5 @@ WRONG = {
         (starts_with, "is right"),
         (none_as_none, "NoneType, str in it"),
         (lambda blurred, sharp: sorted(blurred), "blurred file's own name"),
-    ],
-    "streak_left": [
-        (lambda v, t, w, new: v * t / 1e3, "before squashing"),
-        (lambda v, t, w, new: v * t / 1e3 * w / new, "invert the ratio"),
-        (lambda v, t, w, new: v * t * new / w, "divide by 1000"),
-        (lambda v, t, w, new: v / (t / 1e3) * new / w, "longer exposure"),
-        (lambda v, t, w, new: v * t / 1e3 * (new / w) ** 2, "it gives"),
-        (lambda v, t, w, new: v * t / 1e3 / (w // new), "is right"),
     ],
 }

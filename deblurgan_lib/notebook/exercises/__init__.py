@@ -16,6 +16,7 @@ from .modern_critics import EXERCISES as MODERN_CRITICS
 from .results import EXERCISES as RESULTS
 from .start_here import EXERCISES as START_HERE
 from .training import EXERCISES as TRAINING
+from .what_the_article_got_wrong import EXERCISES as WHAT_THE_ARTICLE_GOT_WRONG
 
 # The number of the lesson, and its exercises by name.
 LESSONS: dict[str, dict[str, Exercise]] = {
@@ -26,6 +27,7 @@ LESSONS: dict[str, dict[str, Exercise]] = {
     "04": LOSSES,
     "05": TRAINING,
     "06": RESULTS,
+    "07": WHAT_THE_ARTICLE_GOT_WRONG,
     "08": MODERN_CRITICS,
 }
 # The last verdict on each exercise that was checked since the kernel started.

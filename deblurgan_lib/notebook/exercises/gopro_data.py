@@ -7,16 +7,20 @@ import numpy as np
 from .exercise import Exercise
 
 
+def blur_by_kernel(photo, kernel):
+    margin = len(kernel) // 2
+    height, width = photo.shape[:2]
+    padded = np.pad(photo, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    total = np.zeros(photo.shape)
+    for down, right in np.argwhere(kernel):
+        top, left = 2 * margin - down, 2 * margin - right
+        total += kernel[down, right] * padded[top : top + height, left : left + width]
+    return total
+
+
 def average_light(frames):
     light = np.asarray(frames, float) ** 2.2
     return light.mean(axis=0) ** (1 / 2.2)
-
-
-def centre_of_mass(psf):
-    place = np.arange(len(psf)) - len(psf) // 2
-    share = psf / psf.sum()
-    # Columns count to the right, so it is the sum over rows (axis 0) that is left for them.
-    return share.sum(axis=0) @ place, share.sum(axis=1) @ place
 
 
 def partners(blurred, sharp):
@@ -24,29 +28,34 @@ def partners(blurred, sharp):
     return [by_stem.get(Path(name).stem, "none") for name in sorted(blurred)]
 
 
-def streak_left(speed, milliseconds, width, new_width):
-    return speed * milliseconds / 1000 * new_width / width
+def _copies(photo, kernel, mode="reflect"):
+    """Kernel values and the moved copies that belong to them; the border as `np.pad` has it."""
+    margin = len(kernel) // 2
+    height, width = photo.shape[:2]
+    padded = np.pad(photo, ((margin, margin), (margin, margin), (0, 0)), mode=mode)
+    for (down, right), weight in np.ndenumerate(kernel):
+        top, left = 2 * margin - down, 2 * margin - right
+        yield weight, padded[top : top + height, left : left + width]
 
 
-def _box_centre(psf):
-    down, right = np.nonzero(psf)
-    middle = len(psf) // 2
-    return (right.min() + right.max()) / 2 - middle, (down.min() + down.max()) / 2 - middle
+def _padded(mode):
+    return lambda photo, kernel: sum(weight * copy for weight, copy in _copies(photo, kernel, mode))
 
 
-def _peak(psf):
-    down, right = np.unravel_index(psf.argmax(), psf.shape)
-    return right - len(psf) // 2, down - len(psf) // 2
+def _unweighted(photo, kernel):
+    return np.mean([copy for weight, copy in _copies(photo, kernel) if weight], axis=0)
 
 
-def _not_divided(psf):
-    place = np.arange(len(psf)) - len(psf) // 2
-    return psf.sum(axis=0) @ place, psf.sum(axis=1) @ place
+POINT, WALL = np.zeros((9, 11, 3)), np.full((9, 11, 3), 0.5)
+POINT[4, 5] = 1
+PHOTO = np.random.default_rng(0).random((9, 11, 3))
+KERNEL = np.zeros((5, 5))
+KERNEL[0, 3], KERNEL[1, 3], KERNEL[2, 2], KERNEL[3, 1] = 0.1, 0.2, 0.4, 0.3
 
 
-def _from_the_corner(psf):
-    right, down = centre_of_mass(psf)
-    return right + len(psf) // 2, down + len(psf) // 2
+def _try_blur(blur, kernel):
+    photos = {"a point of light": POINT, "a grey wall": WALL, "a photograph": PHOTO}
+    return {name: blur(photo.copy(), kernel) for name, photo in photos.items()}
 
 
 def _sorted_places(blurred, sharp):
@@ -71,9 +80,6 @@ def _frame_numbers(blurred, sharp):
 
 FRAMES = np.array([[[0.0, 0.2], [1.0, 0.5]], [[1.0, 0.2], [0.1, 0.5]], [[0.1, 0.2], [0.1, 0.9]]])
 
-PSF = np.zeros((5, 5))
-PSF[1, 0], PSF[1, 1], PSF[3, 4] = 1.0, 4.0, 3.0
-
 LISTINGS = [
     (["b.png", "a.png", "c.png"], ["a.png", "c.png", "b.png"]),
     (["3.png", "1.png", "2.png"], ["4.png", "3.png", "1.png"]),
@@ -82,6 +88,37 @@ LISTINGS = [
 ]
 
 EXERCISES = {
+    "blur_by_kernel": Exercise(
+        solution=blur_by_kernel,
+        trial=_try_blur,
+        hint="Pad the photograph by `len(kernel) // 2` on each side. A copy is a window of the "
+        "padded photograph, of the photograph's own size. Where must the window begin, so that "
+        "what it shows has moved down?",
+        insight="A point of light becomes the kernel, a grey wall stays grey. The library's "
+        "`blur.blur` computes the same by Fourier transforms, which is faster for large kernels.",
+        mistakes={
+            "The copies are moved the wrong way: a point of light becomes the kernel rotated by "
+            "180 degrees. A window that begins further up shows what has moved down.": (
+                lambda photo, kernel: blur_by_kernel(photo, kernel[::-1, ::-1])
+            ),
+            "Down and right are exchanged: the first axis of an array counts rows, downwards.": (
+                lambda photo, kernel: blur_by_kernel(photo, kernel.T)
+            ),
+            "The border becomes darker, because zeros move in from outside. Pad by reflection.": (
+                _padded("constant")
+            ),
+            "What leaves at one side comes back at the other. Pad by reflection.": _padded("wrap"),
+            'The outermost pixel is repeated at the border. With `mode="reflect"` the next one '
+            "inside comes first.": _padded("symmetric"),
+            'The outermost pixel goes on beyond the border. Use `mode="reflect"`.': (
+                _padded("edge")
+            ),
+            "All copies have the same weight here. Multiply each with its value of the kernel.": (
+                _unweighted
+            ),
+        },
+        cases=[(KERNEL,), (np.array([[0, 0, 0.2], [0, 0.5, 0], [0.3, 0, 0]]),)],
+    ),
     "average_light": Exercise(
         solution=average_light,
         hint="Three steps: pixel values to light (to the power of 2.2), the mean over the first "
@@ -110,27 +147,6 @@ EXERCISES = {
         },
         cases=[(FRAMES,)],
     ),
-    "centre_of_mass": Exercise(
-        solution=centre_of_mass,
-        hint="It is a mean of places, each weighted with its share of the light. A share is a "
-        "value divided by the sum of all; places count from the middle, `len(psf) // 2`.",
-        insight="A PSF is centred where this is (0, 0); the library moves each path so that it "
-        "is, before it fills the pixels.",
-        mistakes={
-            "This is the middle of the bounding box. A pixel where the light stayed long must "
-            "count more than one that it only crossed.": _box_centre,
-            "This is the brightest pixel. The others pull too; take the weighted mean.": _peak,
-            "Right and down are exchanged: the first axis of an array counts rows, downwards.": (
-                lambda psf: centre_of_mass(psf)[::-1]
-            ),
-            "The values were not divided by their sum, so a longer path would seem to be further "
-            "off. Weights of a mean must sum to 1.": _not_divided,
-            "This counts from the upper left corner. The middle of the array is the zero.": (
-                _from_the_corner
-            ),
-        },
-        cases=[(PSF,), (PSF.T[::-1] * 2,), (np.diag(np.arange(1.0, 8.0)),)],
-    ),
     "partners": Exercise(
         solution=partners,
         hint="Make a dict from the stem of each sharp name to the name. Then walk through the "
@@ -156,31 +172,5 @@ EXERCISES = {
             ),
         },
         cases=LISTINGS,
-    ),
-    "streak_left": Exercise(
-        solution=streak_left,
-        hint="Speed times time is the length before. Mind the milliseconds. Then everything "
-        "horizontal shrinks like the width.",
-        insight="With eleven frames at 240 a second and 400 pixels a second, an 18-pixel streak "
-        "is left with less than 4 after squashing. The network would train for another task.",
-        mistakes={
-            "This is the streak before squashing. The frame became narrower, and the streak "
-            "with it.": lambda speed, milliseconds, width, new: speed * milliseconds / 1000,
-            "This makes the streak longer. A narrower frame has a shorter streak; invert "
-            "the ratio.": (
-                lambda speed, milliseconds, width, new: speed * milliseconds / 1000 * width / new
-            ),
-            "The speed is in pixels a second and the time in thousandths of one; divide by "
-            "1000.": lambda speed, milliseconds, width, new: speed * milliseconds * new / width,
-            "You divided by the time. A longer exposure makes a longer streak.": (
-                lambda speed, milliseconds, width, new: speed / milliseconds * 1000 * new / width
-            ),
-        },
-        cases=[
-            (400.0, 45.0, 1280, 256),
-            (1000.0, 10.0, 640, 128),
-            (90.0, 33.0, 1280, 1280),
-            (400.0, 45.0, 1280, 720),
-        ],
     ),
 }
