@@ -84,7 +84,7 @@ def search(blurred: np.ndarray, estimate: np.ndarray, bar: bool = False) -> "Mot
         for one in found[:1] + [one for one in found[1:] if one.evidence.radius >= SHORT]:
             with ThreadPoolExecutor() as threads:
                 both = threads.map(refined, (one.psf, None), 2 * [one.linear_light])
-                believed = [each for each in both if each.evidence.share]
+                believed = [each for each in both if each.believed]
             if believed:
                 return min(believed, key=lambda one: one.evidence.sparsity)
     return None
@@ -99,6 +99,13 @@ class Motion(NamedTuple):
     """Whether amounts of light were blurred, and not pixel values; see `blur.blur`."""
     evidence: "Evidence"
     """What speaks for it."""
+
+    @property
+    def believed(self) -> bool:
+        """Whether it changes anything. Of light, what is shorter than softness never was a motion:
+        the curve of light makes a soft edge look like one."""
+        short = self.evidence.radius < SOFTNESS
+        return self.evidence.share > 0 and not (self.linear_light and short)
 
 
 class Evidence(NamedTuple):
