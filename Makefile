@@ -16,7 +16,7 @@ help:
 	@echo "make train      train on the embedded photographs: lesson 05, run by papermill"
 	@echo "make test       check the code's style, run the unit tests and every notebook"
 	@echo "make quick      check the code's style, run the unit tests that train nothing"
-	@echo "make test-browser   open lessons 00, 01 and 06 and the app in Chromium, and use them"
+	@echo "make test-browser   open lessons 00, 01, 02, 03 and 06 and the app in Chromium, and use them"
 	@echo "make lab        open the lessons in JupyterLab: copies for you in my_lessons/, without outputs"
 	@echo "make app        deblur photographs of yours in the browser, without code"
 	@echo "make notebooks  run every lesson anew and store what it shows"

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURES = {
     "01_gan_basics": ("01_gan_basics", "Six moments: fakes as dots", 640),
     "02_gopro_data": ("02_gopro_data", "Three shakes of a camera: for each", 640),
-    "03_generator_and_critic": ("03_generator_and_critic", "Answers of two untrained", 640),
+    "03_generator_and_critic": ("03_generator_and_critic", "A photograph with the square", 640),
     "04_losses": ("04_losses", "Distance over steps, the five", 640),
     "05_training": ("05_training", "Held-out PSNR and pixel loss by epoch", 640),
     "06_results": ("06_results", "The same detail blurred, by each method", 640),

@@ -1,4 +1,4 @@
-"""Four lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
+"""Five lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
 
 Not collected by `make test`: it needs Chromium and Playwright, which the command installs.
 """
@@ -112,7 +112,15 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(params=["00_start_here", "01_gan_basics", "02_gopro_data", "06_results"])
+@pytest.fixture(
+    params=[
+        "00_start_here",
+        "01_gan_basics",
+        "02_gopro_data",
+        "03_generator_and_critic",
+        "06_results",
+    ]
+)
 def lesson(request, lab, browser):
     """A lesson after `Run All Cells`."""
     page = browser.new_page(viewport={"width": 1300, "height": 1000})

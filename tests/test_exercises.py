@@ -277,3 +277,20 @@ def test_lesson_02_blurs_and_pairs_with_the_learners_functions_if_they_are_right
         for stub, name in zip(answers, names, strict=True)
     ]
     assert space["by_name"][1] == "none" and space["by_name"][0] == space["sharp_names"][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answered", [True, False])
+def test_lesson_03_assembles_the_learners_parts_if_they_are_right(answered, capsys):
+    """The cells up to the whole generator, with both stubs answered or left as they are."""
+    answers = {
+        "my_residual_block": 'solutions["residual_block"](x)',
+        "my_global_skip": 'solutions["global_skip"](computed, blurred)',
+    }
+    space = run_cells("03_generator_and_critic", answers if answered else {}, "whole")
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 2 * answered
+    own = [space[stub] for stub in answers]
+    solutions = [find(name).solution for name in ("residual_block", "global_skip")]
+    assert [space["block"], space["skip"]] == (own if answered else solutions)
+    assert "the same picture as the library's: True" in said

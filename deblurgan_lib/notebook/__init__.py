@@ -1,9 +1,9 @@
-"""Code for notebooks only: how a lesson starts, figures in cells, toy GANs, widgets, exercises."""
+"""Code for notebooks only: how a lesson starts, figures, drawings, toy GANs, widgets, exercises."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["course", "exercises", "toy", "widgets"],
+    submodules=["course", "drawings", "exercises", "toy", "widgets"],
     submod_attrs={"display": ["show", "show_file", "show_source"]},
 )

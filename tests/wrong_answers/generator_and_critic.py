@@ -1,5 +1,39 @@
 import math
 
+import tensorflow as tf
+from keras import layers
+
+
+def block(negative=0.2, add=True, behind=False, filters=None, padding="same", small="zeros"):
+    def my_residual_block(x):
+        channels = filters or x.shape[-1]
+        y = layers.Conv2D(channels, 3, padding=padding)(x)
+        y = layers.LeakyReLU(negative)(y)
+        y = layers.Conv2D(channels, 3, padding=padding, kernel_initializer=small)(y)
+        y = x + y if add else y
+        return layers.LeakyReLU(0.2)(y) if behind else y
+
+    return my_residual_block
+
+
+def one_convolution_twice(x):
+    convolution = layers.Conv2D(x.shape[-1], 3, padding="same")
+    return x + convolution(layers.LeakyReLU(0.2)(convolution(x)))
+
+
+def resized(computed, blurred):
+    return tf.image.resize(computed, tf.shape(blurred)[1:3]) + blurred
+
+
+def from_below(computed, blurred):
+    _, height, width, _ = tf.unstack(tf.shape(blurred))
+    return blurred + computed[:, -height:, -width:, :]
+
+
+def only_cropped(computed, blurred):
+    size = tf.shape(blurred)
+    return computed[:, : size[1], : size[2], :]
+
 
 def seen(layers, start=1, own=False, forget=False):
     total, step = start, 1
@@ -15,23 +49,6 @@ def seen(layers, start=1, own=False, forget=False):
 
 
 WRONG = {
-    "half_sum_range": [
-        (lambda x: [-1, 1], "range of tanh"),
-        (lambda x: [x - math.tanh(99), x + math.tanh(99)], "divides the sum by two"),
-        (lambda x: [x - 1 / 2, x + 1 / 2], "halves the input as well"),
-        (lambda x: [0.5 * x, 0.5 * x + 0.5], "reaches down to -1"),
-        (lambda x: [max(-1, x - 1), min(1, x + 1)], "clipped sum"),
-        (lambda x: 1.0, "shape"),
-        (0.5, "A function is asked for"),
-    ],
-    "overlaps": [
-        (lambda k, s: [int(k / s)] * 2, "rest is missing"),
-        (lambda k, s: [int(k / s), int(k / s) + 1], "stride divides the kernel"),
-        (lambda k, s: [math.floor(k / s) ** 2, math.ceil(k / s) ** 2], "two dimensions"),
-        (lambda k, s: [k - s] * 2, "neighbours overlap"),
-        (lambda k, s: [math.ceil(k / s), k // s], "fewest come first"),
-        (lambda k, s: [k / s, k / s], "it gives [1.5, 1.5]"),
-    ],
     "receptive_field": [
         (lambda layers: sum(kernel for kernel, stride in layers), "kernel - 1, not kernel"),
         (lambda layers: sum(kernel for kernel, _ in layers) - len(layers) + 1, "strides are"),
@@ -41,19 +58,23 @@ WRONG = {
         (lambda layers: math.prod(stride for _, stride in layers), "it gives 1; 3 is right"),
         (lambda layers: None, "returns nothing"),
     ],
-    "conv_cost": [
-        (lambda k, a, b, h, w, s: (b * a * k**2, b * a * k**2 * h * w // s**2), "bias is missing"),
-        (lambda k, a, b, h, w, s: (b * (k**2 + 1), b * k**2 * h * w // s**2), "input channels"),
-        (lambda k, a, b, h, w, s: (b * (a * k**2 + 1), b * a * k**2 * h * w), "fewer places"),
-        (lambda k, a, b, h, w, s: (b * (a * k + 1), b * a * k * h * w // s**2), "two dimensions"),
-        (
-            lambda k, a, b, h, w, s: (b * (a * k**2 + 1), b * (a * k**2 + 1) * h * w // s**2),
-            "no multiplication",
-        ),
-        (
-            lambda k, a, b, h, w, s: (b * (a * k**2 + 1), b * a * k**2 * h * w // s),
-            "height and width both",
-        ),
-        (lambda k, a, b, h, w, s: b * a * k**2, "shape"),
+    "residual_block": [
+        (block(add=False), "The sum is missing"),
+        (block(behind=True), "activation behind the sum"),
+        (block(negative=0), "plain ReLU"),
+        (block(negative=0.3), "0.3"),
+        (block(small="he_normal"), "starts like the first"),
+        (one_convolution_twice, "the shapes of its weights"),
+        (block(filters=4), "It was in line"),
+        (block(padding="valid"), "`y = x + y if add else y`"),
+        (lambda x: None, "returns nothing"),
+    ],
+    "global_skip": [
+        (only_cropped, "is not added"),
+        (resized, "moves every pixel"),
+        (from_below, "upper left"),
+        (lambda c, b: c[:, : b.shape[1], : b.shape[2]] + b, "only the run knows"),
+        (lambda c, b: c + b, "It was in"),
+        (lambda c, b: b, "for one photograph"),
     ],
 }

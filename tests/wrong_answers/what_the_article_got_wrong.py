@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 
 
@@ -47,5 +49,22 @@ WRONG = {
         (moment, "divided by their sum"),
         (corner, "upper left corner"),
         (unweighted, "is right"),
+    ],
+    "half_sum_range": [
+        (lambda x: [-1, 1], "range of tanh"),
+        (lambda x: [x - math.tanh(99), x + math.tanh(99)], "divides the sum by two"),
+        (lambda x: [x - 1 / 2, x + 1 / 2], "halves the input as well"),
+        (lambda x: [0.5 * x, 0.5 * x + 0.5], "reaches down to -1"),
+        (lambda x: [max(-1, x - 1), min(1, x + 1)], "clipped sum"),
+        (lambda x: 1.0, "shape"),
+        (0.5, "A function is asked for"),
+    ],
+    "overlaps": [
+        (lambda k, s: [int(k / s)] * 2, "rest is missing"),
+        (lambda k, s: [int(k / s), int(k / s) + 1], "stride divides the kernel"),
+        (lambda k, s: [math.floor(k / s) ** 2, math.ceil(k / s) ** 2], "two dimensions"),
+        (lambda k, s: [k - s] * 2, "neighbours overlap"),
+        (lambda k, s: [math.ceil(k / s), k // s], "fewest come first"),
+        (lambda k, s: [k / s, k / s], "it gives [1.5, 1.5]"),
     ],
 }

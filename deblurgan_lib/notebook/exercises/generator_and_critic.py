@@ -1,17 +1,14 @@
 """Exercises of lesson 03."""
 
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from ...models.layers import initial_weights
 from .exercise import Exercise
-
-
-def half_sum_range(x):
-    # tanh lies between -1 and 1, and the halving comes after the sum.
-    return (x - 1) / 2, (x + 1) / 2
-
-
-def overlaps(kernel, stride):
-    # Output i is reached by the kernel's columns i, i + stride, i + 2 stride, ...
-    counts = [len(range(first, kernel, stride)) for first in range(stride)]
-    return min(counts), max(counts)
 
 
 def receptive_field(layers):
@@ -20,12 +17,6 @@ def receptive_field(layers):
         seen += (kernel - 1) * step
         step *= stride
     return seen
-
-
-def conv_cost(kernel, channels_in, channels_out, height, width, stride):
-    products = kernel * kernel * channels_in * channels_out
-    places = (height // stride) * (width // stride)
-    return products + channels_out, products * places
 
 
 def _stride_too_early(layers):
@@ -44,58 +35,85 @@ def _last_stride_only(layers):
     return seen
 
 
+def residual_block(x):
+    usual, small = initial_weights("none"), initial_weights("none", scale=0.1)
+    y = layers.Conv2D(x.shape[-1], 3, padding="same", **usual)(x)
+    y = layers.LeakyReLU(0.2)(y)
+    y = layers.Conv2D(x.shape[-1], 3, padding="same", **small)(y)
+    return layers.Add()([x, y])
+
+
+def _try_block(block, channels):
+    """The block as a model, with weights of ours and with a last convolution of zeros."""
+    x = keras.Input((6, 7, channels))
+    y = block(x)
+    if y is ... or y is None:
+        return {"what it returns": y}
+    model = keras.Model(x, y)
+    weights = model.get_weights()
+    spread = [weight.std() for weight in weights if weight.ndim == 4]
+    random = np.random.default_rng(channels)
+    picture = random.normal(0, 1, (2, 6, 7, channels)).astype("float32")
+    model.set_weights([random.normal(0, 0.3, weight.shape) for weight in weights])
+    parts = {
+        "the shapes of its weights": [side for weight in weights for side in weight.shape],
+        "what it computes": model(picture),
+    }
+    zeros = [0 * weight for weight in model.get_weights()[-2:]]
+    model.set_weights([*model.get_weights()[:-2], *zeros])
+    parts["what it leaves alone if its last convolution is zero"] = model(picture)
+    parts["the last convolution starts small"] = float(spread[-1] < 0.5 * spread[0])
+    return parts
+
+
+def _block(x, between=0.2, after=None, skip=True, scale=0.1, last=None):
+    """A residual block with mistakes; with `between` 1 there is no activation."""
+    scales = 2.0, scale
+    first, second = (
+        layers.Conv2D(x.shape[-1], 3, padding="same", **initial_weights("none", scale))
+        for scale in scales
+    )
+    y = second(layers.LeakyReLU(between)(first(x)))
+    y = layers.LeakyReLU(0.2)(y) if after else y
+    y = layers.Add()([x, y]) if skip else y
+    return layers.LeakyReLU(0.2)(y) if last else y
+
+
+def _block_with(**mistake):
+    return functools.partial(_block, **mistake)
+
+
+def global_skip(computed, blurred):
+    size = tf.shape(blurred)
+    return computed[:, : size[1], : size[2]] + blurred
+
+
+def _try_skip(skip, height, width):
+    """With a photograph that was padded to 16x16 pixels, line by line and in a network."""
+    random = np.random.default_rng(height)
+    computed = tf.constant(random.normal(0, 0.6, (2, 16, 16, 3)), "float32")
+    blurred = tf.constant(random.uniform(-1, 1, (2, height, width, 3)), "float32")
+    any_size = tf.TensorSpec((None, None, None, 3))
+    parts = {"for one photograph": skip(computed, blurred)}
+    if parts["for one photograph"] is ... or parts["for one photograph"] is None:
+        return parts
+    compiled = tf.function(skip, input_signature=[any_size, any_size])
+    try:
+        parts["in a network for any size"] = compiled(computed, blurred)
+    except tf.errors.InvalidArgumentError:  # The sizes do not agree when it runs.
+        parts["in a network for any size"] = np.zeros(blurred.shape)
+    return parts
+
+
+def _skip_with(combine=lambda a, b: a + b, crop=lambda x, height, width: x[:, :height, :width]):
+    def skip(computed, blurred):
+        height, width = ops.shape(blurred)[1:3]
+        return combine(crop(computed, height, width), blurred)
+
+    return skip
+
+
 EXERCISES = {
-    "half_sum_range": Exercise(
-        solution=half_sum_range,
-        hint="What are the smallest and the largest value of tanh? Put each into "
-        "(x + tanh(c)) / 2.",
-        insight="The interval is 1 wide, half of the range that pixels have. A black pixel (-1) "
-        "cannot become brighter than middle grey (0), and a white one cannot become darker.",
-        mistakes={
-            "This is the range of tanh. The input x is added before the sum is halved.": (
-                lambda x: (-1.0, 1.0)
-            ),
-            "This is x + tanh. The article then divides the sum by two.": lambda x: (x - 1, x + 1),
-            "Only tanh was halved here; the article halves the input as well.": (
-                lambda x: (x - 0.5, x + 0.5)
-            ),
-            "The lower end takes tanh to be 0 there, but tanh reaches down to -1.": (
-                lambda x: (x / 2, (x + 1) / 2)
-            ),
-            "This is the paper's clipped sum, not the article's half sum.": (
-                lambda x: (max(x - 1, -1.0), min(x + 1, 1.0))
-            ),
-        },
-        cases=[(0.0,), (0.6,), (-1.0,), (1.0,)],
-    ),
-    "overlaps": Exercise(
-        solution=overlaps,
-        hint="Draw the outputs as a row of boxes. Input 0 paints boxes 0 to kernel - 1, input 1 "
-        "begins stride boxes later. How many paint the same box, far from the ends?",
-        insight="Only a kernel that is a multiple of the stride paints every box equally often. "
-        "4x4 with stride 2 does, 3x3 does not; unequal weights can still draw a grid with both.",
-        mistakes={
-            "The rest is missing: where the stride does not divide the kernel, some outputs are "
-            "reached once more than others.": lambda kernel, stride: (
-                kernel // stride,
-                kernel // stride,
-            ),
-            "Where the stride divides the kernel, all outputs are reached equally often.": (
-                lambda kernel, stride: (kernel // stride, kernel // stride + 1)
-            ),
-            "These are the counts in two dimensions. A row is asked for; the square is taken when "
-            "rows and columns come together.": lambda kernel, stride: tuple(
-                count**2 for count in overlaps(kernel, stride)
-            ),
-            "kernel - stride is how far two neighbours overlap, not how many meet in one output.": (
-                lambda kernel, stride: (kernel - stride, kernel - stride)
-            ),
-            "The fewest come first, then the most.": lambda kernel, stride: overlaps(
-                kernel, stride
-            )[::-1],
-        },
-        cases=[(3, 2), (4, 2), (7, 3), (6, 3), (5, 1), (5, 3), (2, 3)],
-    ),
     "receptive_field": Exercise(
         solution=receptive_field,
         hint="Keep two numbers: how many pixels are seen so far, and how many pixels of the input "
@@ -125,35 +143,58 @@ EXERCISES = {
             ([(4, 2), (4, 2), (4, 2), (4, 1), (4, 1)],),
         ],
     ),
-    "conv_cost": Exercise(
-        solution=conv_cost,
-        hint="One number of the output is a sum over a window of all input channels. How many "
-        "products is that? How many numbers does the output have?",
-        insight="Weights do not depend on the picture's size, multiply-adds do; and both grow with "
-        "the square of the number of channels.",
+    "residual_block": Exercise(
+        solution=residual_block,
+        trial=_try_block,
+        hint="Four lines: a convolution of x, the activation, a convolution of that, and the sum, "
+        "`layers.Add()([x, y])`. The number of filters is `x.shape[-1]`.",
+        insight="What a block adds is small at first, so ten blocks in a row begin close to the "
+        "identity, and the gradient reaches the first of them through the sums.",
         mistakes={
-            "The bias is missing: one weight for each output channel.": (
-                lambda k, i, o, h, w, s: (k * k * i * o, k * k * i * o * (h // s) * (w // s))
+            "The sum is missing: the block must return x and its correction, added.": (
+                _block_with(skip=False)
             ),
-            "The input channels are missing: each output channel looks at all of them, with a "
-            "kernel of its own for each.": (
-                lambda k, i, o, h, w, s: (k * k * o + o, k * k * o * (h // s) * (w // s))
+            "There is an activation behind the sum. Nothing may come after it, or what is negative "
+            "in x would shrink in every block.": _block_with(last=True),
+            "The second convolution has an activation, too. A correction must be free to be "
+            "negative: the sum comes right after the convolution.": _block_with(after=True),
+            "Between the two convolutions there is no activation: together they are one linear "
+            "map, which a single convolution could be.": _block_with(between=1.0),
+            "This is a plain ReLU. A channel that is negative everywhere would have no gradient "
+            "any more; take `layers.LeakyReLU(0.2)`.": _block_with(between=0.0),
+            "The negative side is multiplied by 0.3, which is Keras' own choice; 0.2 is asked "
+            "for.": _block_with(between=0.3),
+            "The second convolution starts like the first. Give it `**small`, so that the block "
+            "begins close to the identity.": _block_with(scale=2.0),
+        },
+        cases=[(4,), (6,)],
+    ),
+    "global_skip": Exercise(
+        solution=global_skip,
+        trial=_try_skip,
+        hint="`tf.shape(blurred)` has the batch, height, width and channels. Keep that many rows "
+        "and columns of `computed`, from the upper left, and add.",
+        insight="If `computed` is zero, the photograph comes back as it was. All that the network "
+        "has to learn is the difference.",
+        mistakes={
+            "The blurred photograph is not added.": _skip_with(lambda a, b: a),
+            "This is the sum of DeblurGAN's authors, with tanh, clipped to [-1, 1]. Here it is a "
+            "plain sum; lesson 07 compares them.": (
+                _skip_with(lambda a, b: ops.clip(ops.tanh(a) + b, -1.0, 1.0))
             ),
-            "The multiply-adds are counted at every input pixel; with a stride the kernel stops at "
-            "fewer places.": lambda k, i, o, h, w, s: (k * k * i * o + o, k * k * i * o * h * w),
-            "The kernel has two dimensions: kernel * kernel places, not kernel.": (
-                lambda k, i, o, h, w, s: (k * i * o + o, k * i * o * (h // s) * (w // s))
+            "This is the mean of the two. It halves the photograph's contrast; a plain sum is "
+            "asked for.": _skip_with(lambda a, b: (a + b) / 2),
+            "What was computed is made smaller here, and that moves every pixel. The padding is "
+            "below and to the right: cut it off.": (
+                _skip_with(crop=lambda x, *size: tf.image.resize(x, size))
             ),
-            "The stride shortens height and width both, so there are stride squared times fewer "
-            "places.": lambda k, i, o, h, w, s: (k * k * i * o + o, k * k * i * o * (h * w // s)),
-            "Weights first, then multiply-adds.": lambda *sizes: conv_cost(*sizes)[::-1],
-            "Adding the bias is no multiplication; leave it out of the multiply-adds.": (
-                lambda k, i, o, h, w, s: (
-                    k * k * i * o + o,
-                    (k * k * i * o + o) * (h // s) * (w // s),
-                )
+            "This keeps the lower right part. The padding was added there, so the upper left has "
+            "to be kept.": _skip_with(crop=lambda x, height, width: x[:, -height:, -width:]),
+            "This is right for one photograph, but in a network for any size `blurred.shape` says "
+            "None where only the run knows the size. Take `tf.shape(blurred)`.": (
+                lambda a, b: a[:, : b.shape[1], : b.shape[2]] + b
             ),
         },
-        cases=[(7, 3, 64, 256, 256, 1), (3, 64, 128, 256, 192, 2), (1, 5, 2, 12, 8, 4)],
+        cases=[(16, 16), (9, 13)],
     ),
 }

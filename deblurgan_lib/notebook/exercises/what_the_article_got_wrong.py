@@ -40,6 +40,18 @@ def _from_the_corner(psf):
 PSF = np.zeros((5, 5))
 PSF[1, 0], PSF[1, 1], PSF[3, 4] = 1.0, 4.0, 3.0
 
+
+def half_sum_range(x):
+    # tanh lies between -1 and 1, and the halving comes after the sum.
+    return (x - 1) / 2, (x + 1) / 2
+
+
+def overlaps(kernel, stride):
+    # Output i is reached by the kernel's columns i, i + stride, i + 2 stride, ...
+    counts = [len(range(first, kernel, stride)) for first in range(stride)]
+    return min(counts), max(counts)
+
+
 EXERCISES = {
     "streak_left": Exercise(
         solution=streak_left,
@@ -87,5 +99,56 @@ EXERCISES = {
             ),
         },
         cases=[(PSF,), (PSF.T[::-1] * 2,), (np.diag(np.arange(1.0, 8.0)),)],
+    ),
+    "half_sum_range": Exercise(
+        solution=half_sum_range,
+        hint="What are the smallest and the largest value of tanh? Put each into "
+        "(x + tanh(c)) / 2.",
+        insight="The interval is 1 wide, half of the range that pixels have. A black pixel (-1) "
+        "cannot become brighter than middle grey (0), and a white one cannot become darker.",
+        mistakes={
+            "This is the range of tanh. The input x is added before the sum is halved.": (
+                lambda x: (-1.0, 1.0)
+            ),
+            "This is x + tanh. The article then divides the sum by two.": lambda x: (x - 1, x + 1),
+            "Only tanh was halved here; the article halves the input as well.": (
+                lambda x: (x - 0.5, x + 0.5)
+            ),
+            "The lower end takes tanh to be 0 there, but tanh reaches down to -1.": (
+                lambda x: (x / 2, (x + 1) / 2)
+            ),
+            "This is the paper's clipped sum, not the article's half sum.": (
+                lambda x: (max(x - 1, -1.0), min(x + 1, 1.0))
+            ),
+        },
+        cases=[(0.0,), (0.6,), (-1.0,), (1.0,)],
+    ),
+    "overlaps": Exercise(
+        solution=overlaps,
+        hint="Draw the outputs as a row of boxes. Input 0 paints boxes 0 to kernel - 1, input 1 "
+        "begins stride boxes later. How many paint the same box, far from the ends?",
+        insight="Only a kernel that is a multiple of the stride paints every box equally often. "
+        "4x4 with stride 2 does, 3x3 does not; unequal weights can still draw a grid with both.",
+        mistakes={
+            "The rest is missing: where the stride does not divide the kernel, some outputs are "
+            "reached once more than others.": lambda kernel, stride: (
+                kernel // stride,
+                kernel // stride,
+            ),
+            "Where the stride divides the kernel, all outputs are reached equally often.": (
+                lambda kernel, stride: (kernel // stride, kernel // stride + 1)
+            ),
+            "These are the counts in two dimensions. A row is asked for; the square is taken when "
+            "rows and columns come together.": lambda kernel, stride: tuple(
+                count**2 for count in overlaps(kernel, stride)
+            ),
+            "kernel - stride is how far two neighbours overlap, not how many meet in one output.": (
+                lambda kernel, stride: (kernel - stride, kernel - stride)
+            ),
+            "The fewest come first, then the most.": lambda kernel, stride: overlaps(
+                kernel, stride
+            )[::-1],
+        },
+        cases=[(3, 2), (4, 2), (7, 3), (6, 3), (5, 1), (5, 3), (2, 3)],
     ),
 }
