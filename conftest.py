@@ -22,7 +22,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 PARAMETERS = {
     "01_gan_basics.ipynb": {"ring_steps": 500, "digit_steps": 400},
     "03_generator_and_critic.ipynb": {"steps": 10},
-    "04_losses.ipynb": {"critic_updates": 80},
+    "04_losses.ipynb": {"critic_steps": 5, "match_steps": 5, "ruler_steps": 50},
     "07_what_the_article_got_wrong.ipynb": {"steps": 10},
     "08_modern_critics.ipynb": {"head_start": 50, "gan_steps": 100},
 }

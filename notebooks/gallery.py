@@ -13,7 +13,7 @@ FIGURES = {
     "01_gan_basics": ("01_gan_basics", "Six moments: fakes as dots", 640),
     "02_gopro_data": ("02_gopro_data", "Three shakes of a camera: for each", 640),
     "03_generator_and_critic": ("03_generator_and_critic", "A photograph with the square", 640),
-    "04_losses": ("04_losses", "Distance over steps, the five", 640),
+    "04_losses": ("04_losses", "A face in a blurred square", 640),
     "05_training": ("05_training", "Held-out PSNR and pixel loss by epoch", 640),
     "06_results": ("06_results", "The same detail blurred, by each method", 640),
     "one_motion": ("06_results", "The kernel that blurred a photograph", 960),

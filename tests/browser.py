@@ -1,4 +1,4 @@
-"""Five lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
+"""Six lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
 
 Not collected by `make test`: it needs Chromium and Playwright, which the command installs.
 """
@@ -118,6 +118,7 @@ def browser():
         "01_gan_basics",
         "02_gopro_data",
         "03_generator_and_critic",
+        "04_losses",
         "06_results",
     ]
 )

@@ -46,7 +46,7 @@ def tutorial_critic(size, width=64):
     """The article's critic, with its two faults: one number for the whole picture, and a sigmoid.
 
     The dense layer restricts it to one picture size. The sigmoid keeps its score in [0, 1], so as
-    a Wasserstein critic it saturates (lesson 04).
+    a Wasserstein critic it saturates (lesson 07).
 
     Args:
         size: height and width of the pictures in pixels.

@@ -3,8 +3,9 @@
 In everything that this table lists, `tutorial` follows the Keras article of 2018 as printed, faults
 included, but for its initial weights and the borders of its strided convolutions, which are as in
 `paper`. That one follows the code of DeblurGAN's authors (Kupyn et al., CVPR 2018, arXiv
-1711.07064), but for VGG's input, which is the right one here. `course` is ours. Sizes are not here
-but in `profiles.py`.
+1711.07064), but for VGG's input, which is the right one here, and for the gradient penalty: theirs
+takes the norm for each pixel, of the gradient of the sum of the score map, and one alpha a batch.
+`course` is ours. Sizes are not here but in `profiles.py`.
 """
 
 from dataclasses import dataclass

@@ -1,49 +1,74 @@
 import numpy as np
+import tensorflow as tf
 
-MEAN = np.array([103.939, 116.779, 123.68])
+MEAN = tf.constant([103.939, 116.779, 123.68])
 
 
 def bgr(photo):
-    return photo[..., [2, 1, 0]]
+    return tf.reverse(photo, [-1])
 
 
-def norms(gradients, axis=(1, 2, 3)):
-    return (gradients**2).sum(axis=axis) ** 0.5
+def perceptual(prepare, compare=tf.square):
+    def my_perceptual_loss(network, sharp, restored):
+        maps = network(tf.concat([prepare(sharp), prepare(restored)], 0)) / 58.0
+        a, b = tf.split(maps, 2)
+        return tf.reduce_mean(compare(a - b))
+
+    return my_perceptual_loss
+
+
+def right(photo):
+    return 127.5 * bgr(photo) + 127.5 - MEAN
+
+
+def no_gradient(network, sharp, restored):
+    maps = [network(right(photo)).numpy() / 58 for photo in (sharp, restored)]
+    return np.mean((maps[0] - maps[1]) ** 2)
+
+
+def penalty(at=None, axes=(1, 2, 3), constant=1e-10, count=tf.square, mean=tf.reduce_mean):
+    def my_gradient_penalty(critic, real, fake, alpha):
+        x = alpha * real + (1 - alpha) * fake if at is None else at(real, fake, alpha)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = mean(critic(x), axis=[1, 2, 3])
+        squares = tf.reduce_sum(tape.gradient(score, x) ** 2, axis=axes)
+        return tf.reduce_mean(count(tf.sqrt(squares + constant) - 1))
+
+    return my_gradient_penalty
+
+
+def outside_the_tape(critic, real, fake, alpha):
+    x = alpha * real + (1 - alpha) * fake
+    score = critic(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+    return tf.reduce_mean((tf.norm(tape.gradient(score, x), axis=-1) - 1) ** 2)
 
 
 WRONG = {
-    "vgg_pixel": [
-        (lambda x: 127.5 * x + 127.5 - MEAN, "still red, green, blue"),
-        (lambda x: 0.5 * bgr(x) + 0.5 - MEAN, "0 to 255"),
-        (lambda x: 127.5 * bgr(x) + 127.5, "not subtracted"),
-        (lambda x: bgr(127.5 * x + 127.5 - MEAN), "wrong colours"),
-        (lambda x: 255 * bgr(x) - MEAN, "add 1 first"),
-        (lambda x: x, "it gives"),
+    "perceptual_loss": [
+        (perceptual(lambda x: x), "as they are"),
+        (perceptual(lambda x: 127.5 * x + 127.5 - MEAN), "still red, green, blue"),
+        (perceptual(lambda x: 0.5 * bgr(x) + 0.5 - MEAN), "0 to 255"),
+        (perceptual(lambda x: 127.5 * bgr(x) + 127.5), "not subtracted"),
+        (perceptual(lambda x: bgr(127.5 * x + 127.5 - MEAN)), "wrong colours"),
+        (perceptual(lambda x: 255 * bgr(x) - MEAN), "add 1 first"),
+        (perceptual(right, tf.abs), "mean absolute difference"),
+        (perceptual(right, lambda x: (58 * x) ** 2), "3364 times"),
+        (no_gradient, "numpy"),
+        (lambda network, sharp, restored: tf.square(network(right(sharp))), "what the network is"),
     ],
-    "wgan_losses": [
-        (lambda r, f: (r.mean() - f.mean(), f.mean()), "the article's"),
-        (lambda r, f: (r.mean() - f.mean(), -f.mean()), "critic's loss has the wrong sign"),
-        (lambda r, f: [f.mean() - r.mean(), f.mean()], "generator's loss has the wrong sign"),
-        (lambda r, f: (np.abs(r.mean() - f.mean()), -f.mean()), "absolute value"),
-        (
-            lambda r, f: (abs(1 - r).mean() + abs(-1 - f).mean(), abs(1 - f).mean()),
-            "no labels",
-        ),
-        (lambda r, f: f.mean() - r.mean(), "shape ()"),
-        (
-            lambda r, f: (f.mean() - r.mean(), r.mean() - f.mean()),
-            "does not depend on the generator",
-        ),
-    ],
-    "penalty_from_gradients": [
-        (lambda s: (np.clip(norms(s) - 1, 0, None) ** 2).mean(), "one-sided"),
-        (lambda s: norms(s).mean() - 1, "The square is missing"),
-        (lambda s: abs(1 - norms(s)).mean(), "absolute difference"),
-        (lambda s: (1 - norms(s).mean()) ** 2, "before the square"),
-        (lambda s: ((norms(s, 3) - 1) ** 2).mean(), "colours only"),
-        (lambda s: (np.linalg.norm(s) - 1) ** 2, "whole batch"),
-        (lambda s: (((s**2).sum((1, 2, 3)) - 1) ** 2).mean(), "root is missing"),
-        (lambda s: (norms(s) - 1) ** 2, "shape (2,)"),
+    "gradient_penalty": [
+        (penalty(lambda real, fake, alpha: fake), "at the fake pictures"),
+        (penalty(lambda real, fake, alpha: alpha * fake + (1 - alpha) * real), "not mind"),
+        (penalty(axes=3), "colours only"),
+        (penalty(axes=None), "whole batch"),
+        (penalty(constant=0.0), "not a number"),
+        (penalty(count=tf.abs), "absolute difference"),
+        (penalty(count=lambda x: tf.square(tf.nn.relu(x))), "one-sided"),
+        (penalty(mean=tf.reduce_sum), "sum of the map"),
+        (outside_the_tape, "line "),
     ],
     "matching_weight": [
         (lambda p, t, share: share * np.sum(t**2) ** 0.5 / np.sum(p**2) ** 0.5, "upside down"),
