@@ -14,7 +14,6 @@ import numpy as np
 import train_generators as training
 
 from deblurgan_lib import evaluation, restoration
-from deblurgan_lib.models.detail import detail_generator
 from deblurgan_lib.photos import write_photo
 
 
@@ -22,8 +21,9 @@ def load(generator: str) -> keras.Model:
     """A state file's generator, or one that `restoration.load` knows."""
     if Path(generator).suffix != ".zip":
         return restoration.load(generator)
-    model = detail_generator()
-    training.set_weights(model, training.load_state(Path(generator))[0]["generator"])
+    networks = training.load_state(Path(generator))[0]
+    model = training.build("gan" if "critic" in networks else "pixels")
+    training.set_weights(model, networks["generator"])
     model.compile(jit_compile=False)
     return model
 

@@ -1,10 +1,12 @@
 """The long training of the shipped generators, in as many sittings as it takes.
 
-    python experiments/train_generators.py --material FOLDER ... --state FILE --minutes 60
+    python experiments/train_generators.py --phase pixels --material FOLDER ... --state FILE
 
-Everything that continues the training is in the state file: the averaged weights in float16, the
-step, the seed, and a table of scores. Optimisers begin anew with each sitting: Muon remembers 20
-steps. A state file that is not there yet is begun from the shipped `fidelity`.
+Two phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`,
+which starts from its weights, what becomes `gan`. Everything that continues a phase is in its state
+file: the averaged weights in float16, the step, the seed, and a table of scores. Optimisers begin
+anew with each sitting: Muon remembers 20 steps. Without either file the start is the shipped
+`fidelity`.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from keras import ops
 from deblurgan_lib import evaluation, restoration
 from deblurgan_lib.data import blur, camera
 from deblurgan_lib.models.critics import pair_critic
-from deblurgan_lib.models.detail import detail_generator, grow
+from deblurgan_lib.models.detail import BLOCKS, detail_generator, grow
 from deblurgan_lib.photos import read_photo
 from deblurgan_lib.training.losses import FeatureLoss, frequency_loss, pixel_loss, relativistic_loss
 from deblurgan_lib.training.optimizers import Muon
@@ -47,35 +49,41 @@ SHARES = {
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """What steps up to `end` train for.
+    """What a generator is trained for.
 
     Args:
-        end: the step at which the phase is over.
-        crop, batch: pixels and number of crops.
-        rate: Muon's rate, held until the last third and then lowered by a cosine to a tenth.
-        terms: weights of the generator's losses; of `adversarial`, the norm of its gradient at the
-            restored picture beside that of all others together, for a critic's gradient grows and
-            shrinks as it learns. Features and critic cost more than the generator, so they see
-            the middle of each crop alone, two thirds of its height and width: there the generator
-            sees all it needs.
+        steps: how many in all.
+        crop, window, batch: pixels of a crop, and of the part of it that features and critic see,
+            for both cost more than the generator; number of crops.
+        rate: Muon's, or with a critic Adam's; held until the last third and then lowered by a
+            cosine to a tenth.
+        terms: weights of the generator's losses. Of `features` and `adversarial` it is the norm of
+            the term's gradient at the restored picture, beside that of the pixels' terms and of
+            all others together: the size of the one depends on how features are scaled, and a
+            critic's grows and shrinks as it learns. The window moves by up to 7 pixels, so that no
+            period of the generator's can settle in the period of the network that judges it.
         critic_rate: Adam's rate for the critic.
     """
 
-    end: int
+    steps: int
     crop: int
+    window: int
     batch: int
     rate: float
     terms: dict
     critic_rate: float = 1e-4
 
 
-PHASES = (
-    Phase(12_000, 192, 6, 3e-4, {"pixel": 1.0, "frequency": 1.0}),
-    Phase(
-        24_000, 192, 4, 2e-4,
-        {"pixel": 1.0, "frequency": 0.5, "features": 0.1, "adversarial": 0.3},
+PHASES = {
+    "pixels": Phase(12_000, 192, 192, 6, 3e-4, {"pixel": 1.0, "frequency": 1.0}),
+    "gan": Phase(
+        6_000, 160, 96, 4, 5e-4, {"pixel": 1.0, "features": 2.0, "adversarial": 1.0}, 2e-4,
     ),
-)  # fmt: skip
+}  # fmt: skip
+# `gan` keeps what `fidelity` has learned, and trains what stands behind its answer alone.
+TAIL = {"blocks": (2, 2, 2, 2, 2), "half": 32, "full": 24, "after": (2, 1)}
+PLACES = 8  # Of the window, in either direction.
+DEPTHS = ("block1_conv2", "block2_conv2", "block3_conv1")  # Of the features.
 AVERAGING = 0.998
 CRITIC_ALONE = 200  # Steps in which a new critic learns before the generator listens.
 RISE = 100  # Steps in which the rate rises at the start of a sitting.
@@ -178,7 +186,7 @@ def ahead(material: Material, first: int, phase: Phase):
     made = queue.Queue(3)
 
     def make():
-        for step in range(first, phase.end):
+        for step in range(first, phase.steps):
             made.put(material.draw(step, phase.crop, phase.batch))
 
     threading.Thread(target=make, daemon=True).start()
@@ -248,42 +256,49 @@ class Trainer:
     def __init__(self, generator: keras.Model, critic: keras.Model, phase: Phase):
         self.generator, self.critic, self.phase = generator, critic, phase
         self.average = [keras.Variable(w, trainable=False) for w in generator.trainable_variables]
-        self.optimizer = Muon(
-            phase.rate, weight_decay=None, adam_weight_decay=None,
-            exclude_layers=["to_rgb", "to_detail"],
-        )  # fmt: skip
+        self.plays = "adversarial" in phase.terms
+        if self.plays:
+            self.optimizer = keras.optimizers.Adam(phase.rate, beta_1=0.5)
+        else:
+            self.optimizer = Muon(
+                phase.rate, weight_decay=None, adam_weight_decay=None,
+                exclude_layers=["to_rgb", "to_detail"],
+            )  # fmt: skip
         self.optimizer.build(generator.trainable_variables)
         self.critic_optimizer = keras.optimizers.Adam(phase.critic_rate, beta_1=0.5)
         self.critic_optimizer.build(critic.trainable_variables)
-        self.features = FeatureLoss() if "features" in phase.terms else None
-        self.plays = "adversarial" in phase.terms
+        self.features = FeatureLoss(depths=DEPTHS) if "features" in phase.terms else None
         generator.compile(jit_compile=False)
 
-    def middle(self, photos):
-        margin = self.phase.crop // 6
-        return photos[:, margin:-margin, margin:-margin]
+    def window(self, photos, place):
+        """The part of (B, H, W, C) that features and critic see; `place` holds its corner."""
+        size = self.phase.window
+        batch, channels = photos.shape[0], photos.shape[-1]
+        return ops.slice(photos, (0, place[0], place[1], 0), (batch, size, size, channels))
 
-    def others(self, restored, sharp):
-        """All terms but the critic's opinion: their weighted sum, and each of them."""
+    def pixels(self, restored, sharp):
+        """The terms of pixels: their weighted sum, and each of them."""
+        terms = {"pixel": pixel_loss, "frequency": frequency_loss}
         seen = {
-            "pixel": pixel_loss(sharp, restored),
-            "frequency": frequency_loss(sharp, restored),
+            name: loss(sharp, restored) for name, loss in terms.items() if name in self.phase.terms
         }
-        if self.features:
-            seen["features"] = self.features(self.middle(sharp), self.middle(restored))
-        terms = self.phase.terms
-        return sum(terms[name] * value for name, value in seen.items()), seen
+        return sum(self.phase.terms[name] * value for name, value in seen.items()), seen
 
-    def opinions(self, critic, blurred, sharp, restored):
+    def feature_loss(self, restored, sharp, place):
+        return self.features(self.window(sharp, place), self.window(restored, place))
+
+    def opinions(self, critic, blurred, sharp, restored, place):
         """The critic's scores of sharp and restored pictures, from one pass."""
-        blurred, sharp, restored = (self.middle(photos) for photos in (blurred, sharp, restored))
+        blurred, sharp, restored = (
+            self.window(photos, place) for photos in (blurred, sharp, restored)
+        )
         twice, pictures = ops.concatenate([blurred] * 2), ops.concatenate([sharp, restored])
         return ops.split(critic([twice, pictures]), 2)
 
-    def joined(self, gradient, wish, listening):
-        """The gradient at the restored picture of all terms, see `Phase`."""
+    def joined(self, gradient, name, wish, listening=1.0):
+        """Two gradients at the restored picture as one, see `Phase`."""
         length = ops.norm(ops.ravel(gradient)) / (ops.norm(ops.ravel(wish)) + 1e-12)
-        return gradient + listening * self.phase.terms["adversarial"] * length * wish
+        return gradient + listening * self.phase.terms[name] * length * wish
 
     def logged(self, sharp, blurred, **seen):
         seen["blurred"] = pixel_loss(sharp, blurred)
@@ -292,11 +307,16 @@ class Trainer:
     def settle(self):
         """Bring what was trained into the variables of the networks and of the average."""
 
+    def averaged(self) -> list[np.ndarray]:
+        """All weights of the generator, those that are trained averaged."""
+        means = {id(w): m for w, m in zip(self.generator.trainable_variables, self.average)}
+        return [ops.convert_to_numpy(means.get(id(w), w)) for w in self.generator.weights]
+
     def scores(self, pairs) -> list[float]:
         """Mean gain in PSNR of the averaged weights on groups of photographs, dB."""
         self.settle()
         trained = self.generator.get_weights()
-        self.generator.set_weights([ops.convert_to_numpy(mean) for mean in self.average])
+        self.generator.set_weights(self.averaged())
         means = []
         for group in pairs.values():
             gains = []
@@ -318,31 +338,37 @@ class TensorFlowTrainer(Trainer):
         self.tf = tf
         self.compiled = tf.function(self._step, autograph=False)
 
-    def step(self, rate, listening, blurred, sharp):
+    def step(self, rate, listening, place, blurred, sharp):
         self.optimizer.learning_rate = rate
-        return self.compiled(np.float32(listening), blurred, sharp).numpy()
+        return self.compiled(np.float32(listening), place, blurred, sharp).numpy()
 
-    def _step(self, listening, blurred, sharp):
+    def _step(self, listening, place, blurred, sharp):
         blurred, sharp = to_float(blurred), to_float(sharp)
         with self.tf.GradientTape() as tape:
             restored = self.generator(blurred, training=True)
         with self.tf.GradientTape(persistent=True) as judged:
             judged.watch(restored)
-            loss, seen = self.others(restored, sharp)
+            loss, seen = self.pixels(restored, sharp)
+            if self.features:
+                seen["features"] = self.feature_loss(restored, sharp, place)
             if self.plays:
-                real, fake = self.opinions(self.critic, blurred, sharp, restored)
+                real, fake = self.opinions(self.critic, blurred, sharp, restored, place)
                 seen["adversarial"] = relativistic_loss(fake, real)
         gradient = judged.gradient(loss, restored)
+        if self.features:
+            wish = judged.gradient(seen["features"], restored)
+            gradient = self.joined(gradient, "features", wish)
         if self.plays:
             wish = judged.gradient(seen["adversarial"], restored)
-            gradient = self.joined(gradient, wish, listening)
+            gradient = self.joined(gradient, "adversarial", wish, listening)
         weights = self.generator.trainable_variables
         self.optimizer.apply(tape.gradient(restored, [w.value for w in weights], gradient), weights)
         for mean, weight in zip(self.average, weights):
             mean.assign(AVERAGING * mean + (1 - AVERAGING) * weight)
         if self.plays:
             with self.tf.GradientTape() as tape:
-                scores = self.opinions(self.critic, blurred, sharp, ops.stop_gradient(restored))
+                fakes = ops.stop_gradient(restored)
+                scores = self.opinions(self.critic, blurred, sharp, fakes, place)
                 seen["critic"] = relativistic_loss(*scores)
             weights = self.critic.trainable_variables
             gradients = tape.gradient(seen["critic"], [w.value for w in weights])
@@ -370,12 +396,12 @@ class JaxTrainer(Trainer):
         paths = [v.path for v in self.optimizer.variables]
         self.rate_at = next(i for i, path in enumerate(paths) if path.endswith("learning_rate"))
 
-    def step(self, rate, listening, blurred, sharp):
+    def step(self, rate, listening, place, blurred, sharp):
         self.state[1][self.rate_at] = np.float32(rate)
-        self.state, seen = self.compiled(self.state, np.float32(listening), blurred, sharp)
+        self.state, seen = self.compiled(self.state, np.float32(listening), place, blurred, sharp)
         return np.asarray(seen)
 
-    def _step(self, state, listening, blurred, sharp):
+    def _step(self, state, listening, place, blurred, sharp):
         weights, optimizer, average, critic_weights, critic_optimizer = state
         blurred, sharp = to_float(blurred), to_float(sharp)
 
@@ -386,16 +412,20 @@ class JaxTrainer(Trainer):
             def critic(pictures):
                 return self.critic.stateless_call(weights, [], pictures)[0]
 
-            real, fake = self.opinions(critic, blurred, sharp, restored)
+            real, fake = self.opinions(critic, blurred, sharp, restored, place)
             return relativistic_loss(real, fake) if wanted else relativistic_loss(fake, real)
 
         restored, back = self.jax.vjp(restore, weights)
-        gradient_of = self.jax.value_and_grad(lambda x: self.others(x, sharp), has_aux=True)
+        gradient_of = self.jax.value_and_grad(lambda x: self.pixels(x, sharp), has_aux=True)
         (_, seen), gradient = gradient_of(restored)
+        if self.features:
+            differ = self.jax.value_and_grad(lambda x: self.feature_loss(x, sharp, place))
+            seen["features"], wish = differ(restored)
+            gradient = self.joined(gradient, "features", wish)
         if self.plays:
             opinion = self.jax.value_and_grad(lambda x: critic_loss(critic_weights, x, False))
             seen["adversarial"], wish = opinion(restored)
-            gradient = self.joined(gradient, wish, listening)
+            gradient = self.joined(gradient, "adversarial", wish, listening)
             learn = self.jax.value_and_grad(lambda w: critic_loss(w, restored, True))
             seen["critic"], gradients = learn(critic_weights)
             critic_weights, critic_optimizer = self.critic_optimizer.stateless_apply(
@@ -425,37 +455,49 @@ def kept_aside(folders: list[Path]) -> dict:
     }
 
 
-def rate(step: int, since: int, start: int, phase: Phase) -> float:
+def rate(step: int, since: int, phase: Phase) -> float:
     """See `Phase`; `since` steps of this sitting are done."""
-    done = (step - start) / (phase.end - start)
+    done = step / phase.steps
     lowered = 0.55 + 0.45 * np.cos(np.pi * np.clip(3 * done - 2, 0, 1))
     return phase.rate * lowered * min((since + 1) / RISE, 1)
+
+
+def build(phase: str) -> keras.Model:
+    """The generator of a phase; of that of `gan` only the tail is trained."""
+    if phase == "pixels":
+        return detail_generator()
+    generator = detail_generator(**TAIL)
+    unet = keras.Model(generator.input, generator.get_layer("to_half").input)
+    for layer in [*unet.layers, generator.get_layer("to_rgb")]:
+        layer.trainable = False
+    return generator
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--material", type=Path, nargs="+", required=True)
-    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--phase", choices=PHASES, required=True)
+    parser.add_argument("--state", type=Path, required=True, help="what to continue, or to begin")
+    parser.add_argument("--start-from", type=Path, help="state file of another phase")
     parser.add_argument("--minutes", type=float, default=60, help="length of this sitting")
     parser.add_argument("--checkpoint", type=float, default=5, help="minutes between two saves")
     args = parser.parse_args()
 
     about = {"step": 0, "minutes": 0.0, "seed": 17, "table": []}
-    generator, critic = detail_generator(), pair_critic()
+    phase = PHASES[args.phase]
+    generator, critic = build(args.phase), pair_critic()
     if args.state.is_file():
         networks, about = load_state(args.state)
         set_weights(generator, networks["generator"])
         if "critic" in networks:
             set_weights(critic, networks["critic"])
+    elif args.start_from:
+        set_weights(generator, load_state(args.start_from)[0]["generator"])
     else:
-        grow(restoration.load("fidelity"), generator)
-    start = 0
-    for phase in PHASES:
-        if about["step"] < phase.end:
-            break
-        start = phase.end
-    else:
-        raise SystemExit("All phases are over.")
+        blocks = BLOCKS if args.phase == "pixels" else TAIL["blocks"]
+        grow(restoration.load("fidelity"), generator, blocks)
+    if about["step"] >= phase.steps:
+        raise SystemExit("The phase is over.")
 
     began, sitting = time.time(), about["minutes"]
     material = Material(args.material, about["seed"])
@@ -470,20 +512,22 @@ def main():
     def save():
         about["minutes"] = round(sitting + (time.time() - began) / 60, 1)
         trainer.settle()
-        networks = {"generator": trainer.average}
+        networks = {"generator": trainer.averaged()}
         if trainer.plays:
             networks["critic"] = critic.get_weights()
         save_state(args.state, networks, about)
 
     sums, saved, since = np.zeros(len(LOGGED)), time.time(), 0
     batches = ahead(material, about["step"], phase)
-    while about["step"] < phase.end and time.time() - began < 60 * args.minutes:
+    while about["step"] < phase.steps and time.time() - began < 60 * args.minutes:
         waited = time.time()
         batch = next(batches)
         waited = time.time() - waited
-        now = rate(about["step"], since, start, phase)
-        listening = about["step"] >= start + CRITIC_ALONE
-        sums += trainer.step(now, listening, *batch)
+        now = rate(about["step"], since, phase)
+        listening = about["step"] >= CRITIC_ALONE
+        place = np.random.default_rng(about["step"]).integers(PLACES, size=2, dtype=np.int32)
+        place += (phase.crop - phase.window - PLACES) // 2
+        sums += trainer.step(now, listening, place, *batch)
         about["step"] += 1
         since += 1
         if not np.isfinite(sums).all():

@@ -16,7 +16,7 @@ from .layers import (
 BLOCKS = (2, 3, 5, 5, 4)
 
 
-def detail_generator(width=16, blocks=BLOCKS, half=24, full=16):
+def detail_generator(width=16, blocks=BLOCKS, half=24, full=16, after=(1, 0)):
     """The space-to-depth U-Net with more blocks, and convolutions at half and full size after it.
 
     The space-to-depth U-Net computes all 4x4 pixels of a square at once and can only draw texture
@@ -32,6 +32,7 @@ def detail_generator(width=16, blocks=BLOCKS, half=24, full=16):
         blocks: residual blocks of the five stages: down at a quarter and an eighth, a sixteenth,
             up at an eighth and a quarter.
         half, full: channels at half and at full size.
+        after: residual blocks at half and at full size.
 
     Returns:
         A `keras.Model`, float32 (B, H, W, 3) in [-1, 1] to float32 (B, H, W, 3).
@@ -64,10 +65,13 @@ def detail_generator(width=16, blocks=BLOCKS, half=24, full=16):
     x = layers.UpSampling2D(2, interpolation="nearest")(layers.Conv2D(half, 1, name="to_half")(x))
     y = _bare_conv(SpaceToDepth(2)(seen), half, 3, reflect=False, **initial_weights("none"))
     x = _activated(layers.Add()([x, y]), "none")
-    x = _res_block(x, "none", 0.0, reflect=False)
+    for _ in range(after[0]):
+        x = _res_block(x, "none", 0.0, reflect=False)
     x = layers.UpSampling2D(2, interpolation="nearest")(layers.Conv2D(full, 1, name="to_full")(x))
     y = _bare_conv(seen, full, 3, reflect=False, **initial_weights("none"))
     x = _activated(layers.Add()([x, y]), "none")
+    for _ in range(after[1]):
+        x = _res_block(x, "none", 0.0, reflect=False)
     x = _bare_conv(x, 3, 3, reflect=False, kernel_initializer="zeros", name="to_detail")
     x = layers.Add()([estimate, x])
     x = GlobalSkip("residual", dtype="float32", name="restored")([x, blurred])
