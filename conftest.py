@@ -25,6 +25,7 @@ PARAMETERS = {
     "04_losses.ipynb": {"critic_steps": 5, "match_steps": 5, "ruler_steps": 50},
     "07_what_the_article_got_wrong.ipynb": {"steps": 10},
     "08_modern_critics.ipynb": {"head_start": 50, "gan_steps": 100},
+    "09_one_camera_motion.ipynb": {"photographs": 1},
 }
 
 # With pytest-xdist a file goes to one process as a whole, as a notebook must, whose cells share a
@@ -40,6 +41,7 @@ FIRST = (
     "04_losses.ipynb",
     "08_modern_critics.ipynb",
     "03_generator_and_critic.ipynb",
+    "09_one_camera_motion.ipynb",
     "02_gopro_data.ipynb",
     "test_cli.py",
     "test_gan.py",

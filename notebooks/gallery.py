@@ -15,8 +15,7 @@ FIGURES = {
     "03_generator_and_critic": ("03_generator_and_critic", "A photograph with the square", 640),
     "04_losses": ("04_losses", "A face in a blurred square", 640),
     "05_training": ("05_training", "Held-out PSNR and pixel loss by epoch", 640),
-    "06_results": ("06_results", "The same detail blurred, by each method", 640),
-    "one_motion": ("06_results", "The kernel that blurred a photograph", 960),
+    "one_motion": ("09_one_camera_motion", "The kernel that blurred a photograph", 960),
 }
 
 

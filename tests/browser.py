@@ -1,4 +1,4 @@
-"""Six lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
+"""Seven lessons in a real JupyterLab, the app in Voila, a real browser: `make test-browser`.
 
 Not collected by `make test`: it needs Chromium and Playwright, which the command installs.
 """
@@ -120,6 +120,7 @@ def browser():
         "03_generator_and_critic",
         "04_losses",
         "06_results",
+        "09_one_camera_motion",
     ]
 )
 def lesson(request, lab, browser):

@@ -41,8 +41,10 @@ def test_the_kernel_is_found_from_a_photograph_and_what_was_there(sharp, psf, bl
     assert kernel.rms_radius(found) == pytest.approx(kernel.rms_radius(psf), rel=0.3)
 
 
-def test_a_found_kernel_keeps_brightness_and_place(sharp, blurred):
-    found = kernel.estimate_psf(blurred, sharp)
+def test_a_found_kernel_grows_with_the_scale_and_keeps_brightness_and_place(sharp, blurred):
+    seen = []
+    found = kernel.estimate_psf(blurred, sharp, watch=seen.append)
+    assert [len(psf) for psf in seen] == [9, 13, 19, 25, 37, 51] and seen[-1] is found
     assert found.shape == (51, 51) and found.min() >= 0
     assert found.sum() == pytest.approx(1, abs=1e-5)
     y, x = np.mgrid[:51, :51] - 25

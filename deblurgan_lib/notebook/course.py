@@ -23,6 +23,7 @@ MAIN = {
 OPTIONAL = {
     "07": ("What the article\ngot wrong", "01"),
     "08": ("Modern critics", "04"),
+    "09": ("One camera\nmotion", "06"),
     "10": ("At scale", "02"),
 }
 

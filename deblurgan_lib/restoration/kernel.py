@@ -1,6 +1,7 @@
 """The kernel of a camera motion, from a photograph and an estimate of what was there."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 from scipy import fft, ndimage
@@ -20,7 +21,10 @@ CONTRARY = 0.25  # Cosine, see `cosine`, from which on a motion may be the right
 
 
 def estimate_psf(
-    blurred: np.ndarray, estimate: np.ndarray, linear_light: bool = False
+    blurred: np.ndarray,
+    estimate: np.ndarray,
+    linear_light: bool = False,
+    watch: Callable[[np.ndarray], None] | None = None,
 ) -> np.ndarray | None:
     """The point-spread function that turns a sharp photograph into the blurred one.
 
@@ -33,6 +37,7 @@ def estimate_psf(
         blurred: uint8 (H, W, 3); `deconvolution.PART` pixels of a photograph are enough.
         estimate: uint8 (H, W, 3), a generator's restoration of it.
         linear_light: see `deconvolution.deconvolve`.
+        watch: is called with the kernel of each scale.
 
     Returns:
         float32 (S, S), non-negative, sum 1, centre of mass in the middle; S is odd, a quarter of
@@ -59,6 +64,8 @@ def estimate_psf(
             )
             psf = _cleaned(problem.kernel(sharp, size_here))
             sparsity /= 1.1
+        if watch is not None:
+            watch(psf)
         if 0.4 < scale < 0.8:
             sharp = with_small_variation(photo, picture, psf)
             if cosine(photo, picture, sharp) < 0.8 * CONTRARY:

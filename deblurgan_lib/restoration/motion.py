@@ -3,7 +3,7 @@
 A generator estimates what was there and then forgets the photograph. But where the camera moved
 and nothing else, the photograph is a sharp one convolved with one point-spread function. The
 estimate gives the search for that function its start, is the prior of the deconvolution, and is
-what remains where no motion explains the photograph. Lesson 06 shows it.
+what remains where no motion explains the photograph. Lesson 09 shows it.
 """
 
 import itertools

@@ -26,14 +26,6 @@ WRONG = {
         (lambda a, b: 10 * np.log10(65025 / ((a - b).astype(float) ** 2).mean()), "after the"),
         (lambda a, b: 10 * np.log10(int(a.max()) ** 2 / mse(a, b)), "largest pixel"),
     ],
-    "wiener_filter": [
-        (lambda h, k: h / (abs(h) ** 2 + k), "conjugate"),
-        (lambda h, k: 1 / (h + k), "only moves"),
-        (lambda h, k: h.conj() / (h * h + k), "not |H|²"),
-        (lambda h, k: h.conj() / (abs(h) + k), "to be squared"),
-        (lambda h, k: h, "it gives"),
-        (lambda h, k: abs(h) / (k + abs(h) ** 2), "phase is lost"),
-    ],
     "table_of_gains": [
         (
             lambda b, r: (

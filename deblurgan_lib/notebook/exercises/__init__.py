@@ -13,6 +13,7 @@ from .generator_and_critic import EXERCISES as GENERATOR_AND_CRITIC
 from .gopro_data import EXERCISES as GOPRO_DATA
 from .losses import EXERCISES as LOSSES
 from .modern_critics import EXERCISES as MODERN_CRITICS
+from .one_camera_motion import EXERCISES as ONE_CAMERA_MOTION
 from .results import EXERCISES as RESULTS
 from .start_here import EXERCISES as START_HERE
 from .training import EXERCISES as TRAINING
@@ -29,6 +30,7 @@ LESSONS: dict[str, dict[str, Exercise]] = {
     "06": RESULTS,
     "07": WHAT_THE_ARTICLE_GOT_WRONG,
     "08": MODERN_CRITICS,
+    "09": ONE_CAMERA_MOTION,
 }
 # The last verdict on each exercise that was checked since the kernel started.
 _checked: dict[str, str] = {}

@@ -11,10 +11,6 @@ def psnr(sharp, restored):
     return 10 * np.log10(255**2 / error)
 
 
-def wiener_filter(kernel_spectrum, balance):
-    return np.conj(kernel_spectrum) / (np.abs(kernel_spectrum) ** 2 + balance)
-
-
 def table_of_gains(blurred, restored):
     gains = np.asarray(restored) - np.asarray(blurred)
     return gains.mean(), gains.min(), (gains < 0).sum()
@@ -23,7 +19,6 @@ def table_of_gains(blurred, restored):
 _random = np.random.default_rng(0)
 SHARP = _random.integers(0, 256, (8, 9, 3), dtype=np.uint8)
 NEAR = np.clip(SHARP.astype(int) + _random.integers(-40, 41, SHARP.shape), 0, 255).astype(np.uint8)
-SPECTRUM = np.array([1.0, 0.5 + 0.5j, -0.2j, 0.01, 0.0])
 BLURRED, RESTORED = [25.0, 30.0, 22.0, 28.0], [26.0, 29.5, 25.0, 28.9]
 
 EXERCISES = {
@@ -111,28 +106,5 @@ EXERCISES = {
             ),
         },
         cases=[(SHARP, NEAR), (SHARP, SHARP[::-1].copy()), (SHARP // 2, NEAR // 2)],
-    ),
-    "wiener_filter": Exercise(
-        solution=wiener_filter,
-        hint="Without the balance it should be 1 / H. Multiply above and below with the conjugate "
-        "of H, and the place for the balance is below.",
-        insight="Where the kernel let a frequency pass, this is 1 / H; where it let nothing pass, "
-        "it is 0 instead of infinity.",
-        mistakes={
-            "Without the conjugate the phase is rotated in the wrong direction, and everything is "
-            "moved twice as far instead of back.": lambda h, k: h / (np.abs(h) ** 2 + k),
-            "This is 1 / (H + balance): it only moves the place where it becomes infinite. The "
-            "balance belongs beside |H|².": lambda h, k: 1 / (h + k),
-            "H squared is not |H|²: of a complex number take the absolute value first.": (
-                lambda h, k: np.conj(h) / (h**2 + k)
-            ),
-            "The phase is lost: above stands the conjugate, not the absolute value.": (
-                lambda h, k: np.abs(h) / (np.abs(h) ** 2 + k)
-            ),
-            "The absolute value in the denominator has to be squared.": (
-                lambda h, k: np.conj(h) / (np.abs(h) + k)
-            ),
-        },
-        cases=[(SPECTRUM, 0.01), (SPECTRUM, 1.0)],
     ),
 }
