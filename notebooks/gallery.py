@@ -1,4 +1,4 @@
-"""Copy figures from the stored lessons to docs/, for the README's gallery: `make gallery`."""
+"""Copy figures from the stored lessons to docs/, for its pages: `make gallery`."""
 
 import base64
 import io
@@ -10,11 +10,6 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 # Name in docs/: lesson, how the alt text of the figure begins, and its largest width in pixels.
 FIGURES = {
-    "01_gan_basics": ("01_gan_basics", "Six moments: fakes as dots", 640),
-    "02_gopro_data": ("02_gopro_data", "Three shakes of a camera: for each", 640),
-    "03_generator_and_critic": ("03_generator_and_critic", "A photograph with the square", 640),
-    "04_losses": ("04_losses", "A face in a blurred square", 640),
-    "05_training": ("05_training", "Held-out PSNR and pixel loss by epoch", 640),
     "one_motion": ("09_one_camera_motion", "The kernel that blurred a photograph", 960),
 }
 
