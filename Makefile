@@ -27,7 +27,8 @@ help:
 	@echo "make gpu-check   train each recipe for 200 steps on a GPU: a table to paste into an issue"
 	@echo "make quality    score the shipped generators beside older methods: docs/quality.csv"
 	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
-	@echo "make repository NAME=owner/name   set the address of the repository everywhere"
+	@echo "make repository   set the address of the repository everywhere: that of the remote 'origin', or"
+	@echo "                  NAME=owner/name; with TAG=v1.0 Colab takes the lessons and library of that tag"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"
 
 # Debian and Ubuntu have ensurepip, without which an environment has no pip, in another package.
@@ -143,11 +144,18 @@ gpu-check: $(READY)
 recipes: $(READY)
 	$(BIN)/python experiments/recipes.py
 
-# The address stands in pyproject.toml; badges, bootstrap cells and the README repeat it.
+# The address stands in pyproject.toml; badges, bootstrap cells and the README repeat it. Without
+# NAME it is the one on GitHub that this checkout came from. Badges and bootstrap cells take the
+# lessons and the library of TAG, a branch or a tag.
+GITHUB = s|\.git$$||; s|^\(.*[/@]\)\{0,1\}github\.com[:/]\([^/]*/[^/]*\)$$|\2|p
+NAME = $(shell git remote get-url origin 2>/dev/null | sed -n '$(GITHUB)')
+TAG = main
 OLD = $(shell sed -n 's|^Repository = "https://github.com/\(.*\)"|\1|p' pyproject.toml)
 repository:
-	@test -n "$(NAME)" || { echo "Name it: make repository NAME=owner/name"; exit 1; }
-	sed -i.old 's|$(OLD)|$(NAME)|g' notebooks/*.ipynb README.md pyproject.toml
+	@test -n "$(NAME)" || { echo "This checkout has no remote 'origin' on GitHub; name the address:" \
+	  "make repository NAME=owner/name"; exit 1; }
+	sed -i.old -e 's|$(OLD)|$(NAME)|g' -e 's|$(NAME)/blob/[^/]*/|$(NAME)/blob/$(TAG)/|g' \
+	  -e 's|VERSION = \\"[^\\]*|VERSION = \\"$(TAG)|' notebooks/*.ipynb README.md pyproject.toml
 	rm -f notebooks/*.old README.md.old pyproject.toml.old
 
 clean:

@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import tomllib
 from pathlib import Path
@@ -20,7 +19,7 @@ PACKAGE = "deblurgan-course"
 def requirements() -> tuple[str, list[str]]:
     """The range of Python's versions, and one requirement for each package that the course needs.
 
-    A checkout need not be installed, as on Colab, so its `pyproject.toml` is asked first.
+    A checkout need not be installed, so its `pyproject.toml` is asked first.
     """
     folder = checkout()
     if folder:
@@ -77,7 +76,7 @@ def _check_packages(say) -> None:
     say(in_range.contains(version), f"Python {version}", f"the course is tested with {in_range}")
     for text in packages:
         package = Requirement(text)
-        if "google.colab" in sys.modules and package.name in ("jupyterlab", "papermill"):
+        if "COLAB_RELEASE_TAG" in os.environ and package.name == "jupyterlab":
             continue  # Colab shows the lessons itself.
         try:
             found = importlib.metadata.version(package.name)

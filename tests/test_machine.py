@@ -52,6 +52,23 @@ def test_packages_that_are_missing_or_too_old(checked, monkeypatch, tmp_path):
     assert "no-such-package is missing - pip install 'no-such-package>=1'" in missing
 
 
+def test_on_colab_jupyterlab_is_not_missed(checked, monkeypatch, tmp_path):
+    found = importlib.metadata.version
+    lacks = {"jupyterlab", "papermill"}
+
+    def version(name):
+        if name in lacks:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
+    (line,) = lacking(checked()[1])
+    assert "papermill is missing" in line
+    lacks.remove("papermill")
+    assert checked()[0] == 0
+
+
 def test_outside_a_checkout_the_installed_package_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(machine, "checkout", lambda: None)
     written = ["keras>=3.13", "nbval>=0.11; extra == 'test'"]

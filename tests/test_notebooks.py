@@ -4,10 +4,12 @@ import ast
 import hashlib
 import importlib.util
 import itertools
+import json
 import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -278,38 +280,129 @@ def test_the_bootstrap_finds_the_library_from_any_folder(tmp_path):
         assert Path(done.stdout.strip()).parent == ROOT / "deblurgan_lib"
 
 
-def test_on_colab_the_bootstrap_fetches_the_course(tmp_path):
-    """As Colab would run it: an empty folder, nothing installed, git pointed at this repository."""
+# Stands where pip is looked for, in the working folder; "installs" the command line.
+PIP = """
+import json, os, sys
+with open("pip.log", "a") as log:
+    print(json.dumps(sys.argv[1:]), file=log)
+if os.path.exists("offline"):
+    sys.exit("WARNING: Retrying\\nERROR: No matching distribution found")
+if "--editable" in sys.argv:
+    open("bin/deblurgan", "w").close()
+    os.chmod("bin/deblurgan", 0o755)
+"""
+
+
+class Colab:
+    """A machine as Colab gives it: an empty folder, nothing of ours, this repository as GitHub."""
+
+    def __init__(self, folder):
+        self.content, self.work = folder / "content", folder / "work"
+        (self.work / "bin").mkdir(parents=True)
+        (self.work / "pip.py").write_text(PIP)
+        github = folder / "github"
+        # A branch called main and a tag, whatever this checkout is on.
+        for command in (
+            ["clone", "--quiet", "--bare", ROOT, github],
+            ["-C", github, "update-ref", "refs/heads/main", "HEAD"],
+            ["-C", github, "tag", "v1"],
+        ):
+            subprocess.run(["git", *command], check=True, capture_output=True)
+        self.source = nbformat.read(LESSONS[0], as_version=4).cells[3].source
+        self.source = self.source.replace("/content/", f"{self.content}/")
+        address = re.search(r'REPOSITORY = "(.+)"', self.source).group(1)
+        self.environment = {
+            "PATH": f"{self.work / 'bin'}:/usr/bin:/bin",
+            "HOME": str(folder),
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": f"url.{github.as_uri()}.insteadOf",
+            "GIT_CONFIG_VALUE_0": address,
+            "GIT_CONFIG_KEY_1": "safe.directory",
+            "GIT_CONFIG_VALUE_1": "*",
+        }
+
+    def bootstrap(self):
+        without_us = (
+            "import sys\n"
+            "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
+            f"sys.path = [p for p in sys.path if p != {str(ROOT)!r}]\n"
+        )
+        program = COLAB + without_us + self.source + "\nprint(deblurgan_lib.__file__)"
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=self.work,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+
+    @property
+    def installed(self):
+        """What pip was asked for, one list for each call."""
+        log = self.work / "pip.log"
+        calls = map(json.loads, log.read_text().splitlines()) if log.exists() else []
+        return [[word for word in call if word not in QUIET] for call in calls]
+
+
+QUIET = ("install", "--quiet", "--disable-pip-version-check")
+
+
+@pytest.fixture
+def colab(tmp_path):
     if subprocess.run(["git", "rev-parse"], cwd=ROOT, capture_output=True).returncode:
         pytest.skip("not a git checkout")
-    source = nbformat.read(LESSONS[0], as_version=4).cells[3].source
-    address = re.search(r'REPOSITORY = "(.+)"', source).group(1)
-    source = source.replace("/content/", f"{tmp_path}/content/")
-    without_us = (
-        "import sys\n"
-        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
-        f"sys.path = [p for p in sys.path if p != {str(ROOT)!r}]\n"
-    )
-    program = COLAB + without_us + source + "\nprint(deblurgan_lib.__file__)"
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": address,
-        "GIT_CONFIG_KEY_1": "safe.directory",
-        "GIT_CONFIG_VALUE_1": "*",
+    return Colab(tmp_path)
+
+
+def test_on_colab_the_bootstrap_fetches_and_installs_the_course_once(colab):
+    course = colab.content / "deblurgan-course"
+    for _ in range(2):
+        done = colab.bootstrap()
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(course / "deblurgan_lib" / "__init__.py")
+    install_papermill, install_course = colab.installed
+    assert install_papermill == ["papermill"]
+    # Without dependencies nothing can replace Colab's TensorFlow.
+    assert install_course[0] == "--no-deps" and install_course[-2:] == ["--editable", str(course)]
+
+
+def test_on_colab_the_bootstrap_takes_a_tag(colab):
+    colab.source = colab.source.replace('VERSION = "main"', 'VERSION = "v1"')
+    assert colab.bootstrap().returncode == 0
+    git = ["git", "-C", colab.content / "deblurgan-course"]
+    done = subprocess.run([*git, "tag", "--points-at", "HEAD"], capture_output=True, text=True)
+    assert done.stdout.split() == ["v1"]
+
+
+@pytest.mark.parametrize("missing", ["address", "packages"])
+def test_on_colab_without_network_the_bootstrap_says_so_in_a_sentence(colab, missing):
+    if missing == "address":
+        colab.environment["GIT_CONFIG_KEY_0"] = f"url.{colab.work.as_uri()}/none.insteadOf"
+    else:
+        (colab.work / "offline").touch()
+    done = colab.bootstrap()
+    assert done.returncode == 1 and done.stdout == ""
+    (said,) = done.stderr.splitlines()
+    reason = "fatal: .+" if missing == "address" else "ERROR: No matching distribution found"
+    assert re.match(rf"The course could not be fetched \({reason}\); see that .+ again\.$", said)
+
+
+COLAB_HAS = {
+    *("gdown", "h5py", "ipython", "ipywidgets", "keras", "lazy-loader", "matplotlib", "numpy"),
+    *("packaging", "pillow", "scikit-image", "scikit-learn", "scipy", "tensorboard"),
+    *("tensorflow", "tqdm", "wrapt"),
+}
+
+
+def test_on_colab_the_bootstrap_installs_what_colab_lacks(colab):
+    """A new package of the course is either Colab's or the bootstrap's; jupyterlab is neither."""
+    colab.bootstrap()
+    named = {
+        word for call in colab.installed for word in call if re.fullmatch("[a-z][a-z-]+", word)
     }
-    (tmp_path / "work").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path / "work",
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert str(tmp_path / "content") in done.stdout
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.match(r"[\w-]+", text)[0] for text in project["dependencies"]}
+    assert named == needed - COLAB_HAS - {"jupyterlab"}
 
 
 def glossary():

@@ -1,6 +1,7 @@
 """What holds for the project as a whole."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -205,21 +206,73 @@ def test_all_text_files_are_read_and_written_in_utf_8():
                     assert not is_text_without_encoding(node), f"{path}:{node.lineno}"
 
 
-def test_the_repositorys_address_is_changed_everywhere_by_one_command(tmp_path):
-    address = re.search(r"github.com/([\w./-]+)", PYPROJECT["project"]["urls"]["Repository"])[1]
-    files = ["Makefile", "pyproject.toml", "README.md"]
-    files += [str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("*.ipynb")]
-    for name in files:
+ADDRESS = PYPROJECT["project"]["urls"]["Repository"].removeprefix("https://github.com/")
+ADDRESSED = ["pyproject.toml", "README.md"]
+ADDRESSED += [str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("*.ipynb")]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The Makefile and the files that hold the address, in a git repository without a remote."""
+    for name in ("Makefile", *ADDRESSED):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text())
-    subprocess.run(
-        ["make", "repository", "NAME=school/deblurring"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    for name in files[1:]:
-        text = (tmp_path / name).read_text()
-        assert address not in text
-        assert text == (ROOT / name).read_text().replace(address, "school/deblurring")
-    assert len(list(tmp_path.rglob("*.*"))) == len(files) - 1
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def set_address(folder, *arguments, remote=""):
+    if remote:
+        subprocess.run(["git", "remote", "add", "origin", remote], cwd=folder, check=True)
+    command = ["make", "repository", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_the_repositorys_address_is_changed_everywhere_by_one_command(checkout):
+    assert set_address(checkout, "NAME=school/deblurring").returncode == 0
+    for name in ADDRESSED:
+        text = (checkout / name).read_text()
+        assert ADDRESS not in text
+        assert text == (ROOT / name).read_text().replace(ADDRESS, "school/deblurring")
+    left = [path for path in checkout.rglob("*.*") if ".git" not in path.parts]
+    assert len(left) == len(ADDRESSED)
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        "https://github.com/school/deblurring",
+        "https://github.com/school/deblurring.git",
+        "https://token@github.com/school/deblurring.git",
+        "git@github.com:school/deblurring.git",
+        "ssh://git@github.com/school/deblurring",
+    ],
+)
+def test_a_checkout_from_github_gives_the_address(checkout, remote):
+    assert set_address(checkout, remote=remote).returncode == 0
+    for name in ADDRESSED:
+        expected = (ROOT / name).read_text().replace(ADDRESS, "school/deblurring")
+        assert (checkout / name).read_text() == expected
+
+
+@pytest.mark.parametrize("remote", ["", "https://gitlab.com/school/deblurring", "/srv/a/b.git"])
+def test_another_checkout_gives_no_address_and_changes_nothing(checkout, remote):
+    done = set_address(checkout, remote=remote)
+    assert done.returncode and "make repository NAME=owner/name" in done.stdout
+    for name in ADDRESSED:
+        assert (checkout / name).read_text() == (ROOT / name).read_text()
+
+
+def test_badges_and_bootstrap_cells_are_pinned_to_a_tag_and_released(checkout):
+    assert set_address(checkout, "NAME=school/deblurring", "TAG=v1.0").returncode == 0
+    lessons = [
+        name for name in ADDRESSED if "Open this lesson in Colab" in (ROOT / name).read_text()
+    ]
+    assert lessons
+    for name in lessons:
+        cells = json.loads((checkout / name).read_text())["cells"]
+        assert f"/school/deblurring/blob/v1.0/{name}" in cells[0]["source"][0]
+        assert 'VERSION = "v1.0"' in "".join(cells[3]["source"])
+    assert set_address(checkout, f"NAME={ADDRESS}").returncode == 0
+    for name in ADDRESSED:
+        assert (checkout / name).read_text() == (ROOT / name).read_text()
