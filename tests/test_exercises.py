@@ -217,17 +217,21 @@ def test_the_lesson_holds_its_exercises_untouched(path):
     assert found == list(exercises.LESSONS.get(path.stem[:2], []))
 
 
-def run_cells(stem, answers, last, **parameters):
+def run_cells(stem, answers, last, without=(), **parameters):
     """Run the cells of a lesson up to the one that makes `last`; returns all names.
 
     Args:
         answers: from the stub of an exercise to what it returns; the other stubs stay as they are.
+        without: texts; the cells that hold one of them are left out.
         parameters: other values for those of the lesson.
     """
     cells = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells
     sources = [cell.source for cell in cells if cell.cell_type == "code"]
     space = {"__name__": "lesson", "solutions": {name: find(name).solution for name in NAMES}}
+    assert all(any(text in source for source in sources) for text in without)
     for source in sources[1:]:
+        if any(text in source for text in without):
+            continue
         for stub, answer in answers.items():
             if f"def {stub}(" in source:
                 source = source.replace("return ...", f"return {answer}")
@@ -294,3 +298,27 @@ def test_lesson_03_assembles_the_learners_parts_if_they_are_right(answered, caps
     solutions = [find(name).solution for name in ("residual_block", "global_skip")]
     assert [space["block"], space["skip"]] == (own if answered else solutions)
     assert "the same picture as the library's: True" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answered", [True, False])
+def test_lesson_10_counts_and_finds_shifts_with_the_learners_functions(answered, capsys):
+    """The cells that judge and use both answers, and the pairs between them."""
+    answers = {
+        "my_conv_cost": 'solutions["conv_cost"](kernel, channels_in, channels_out, height, width,'
+        " stride)",
+        "my_shift": 'solutions["shift"](blurred, sharp)',
+    }
+    space = run_cells(
+        "10_at_scale",
+        answers if answered else {},
+        "late",
+        without=("networks = {", "work_of", "seconds[", "border_error(stack("),
+    )
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 2 * answered
+    own = [space[stub] for stub in answers]
+    solutions = [find(name).solution for name in ("conv_cost", "shift")]
+    assert [space["conv_cost"], space["shift"]] == (own if answered else solutions)
+    assert np.abs(space["found"]["this data set"]).max() <= 1
+    assert np.min(space["found"]["one frame late"], axis=0)[0] >= 12

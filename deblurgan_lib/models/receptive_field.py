@@ -36,8 +36,10 @@ class ReceptiveField(NamedTuple):
 def receptive_field(network: keras.Model) -> ReceptiveField:
     """The receptive field, computed from kernels and strides, which must be square.
 
-    Where the positions of a layer differ in how far they see, the largest reach counts. A layer
-    that is not known here is taken to see the whole picture.
+    It is a bound. Where the positions of a layer differ in how far they see, the largest reach
+    counts. With padding "same" a kernel counts in full to both sides, so that a network that pads
+    with zeros sees about half of this. A layer that is not known here is taken to see the whole
+    picture.
     """
     spans = {}  # From a tensor to its step, and the first and the last pixel seen from its place 0.
     for layer in network.layers:

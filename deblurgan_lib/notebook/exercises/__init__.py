@@ -7,6 +7,7 @@ an open or a wrong answer still runs to its end.
 import inspect
 
 from . import exercise
+from .at_scale import EXERCISES as AT_SCALE
 from .exercise import Exercise, Verdict
 from .gan_basics import EXERCISES as GAN_BASICS
 from .generator_and_critic import EXERCISES as GENERATOR_AND_CRITIC
@@ -31,6 +32,7 @@ LESSONS: dict[str, dict[str, Exercise]] = {
     "07": WHAT_THE_ARTICLE_GOT_WRONG,
     "08": MODERN_CRITICS,
     "09": ONE_CAMERA_MOTION,
+    "10": AT_SCALE,
 }
 # The last verdict on each exercise that was checked since the kernel started.
 _checked: dict[str, str] = {}
