@@ -77,14 +77,14 @@ class Phase:
 PHASES = {
     "pixels": Phase(12_000, 192, 192, 6, 3e-4, {"pixel": 1.0, "frequency": 1.0}),
     "gan": Phase(
-        6_000, 160, 96, 4, 5e-4, {"pixel": 1.0, "features": 2.0, "adversarial": 1.0}, 2e-4,
+        5_000, 160, 96, 4, 3e-4, {"pixel": 1.0, "features": 1.0, "adversarial": 1.0}, 2e-4,
     ),
 }  # fmt: skip
 # `gan` keeps what `fidelity` has learned, and trains what stands behind its answer alone.
-TAIL = {"blocks": (2, 2, 2, 2, 2), "half": 32, "full": 24, "after": (2, 1)}
+TAIL = {"blocks": (2, 2, 2, 2, 2), "half": 48, "full": 24, "after": (4, 2)}
 PLACES = 8  # Of the window, in either direction.
 DEPTHS = ("block1_conv2", "block2_conv2", "block3_conv1")  # Of the features.
-AVERAGING = 0.998
+AVERAGING = 0.999
 CRITIC_ALONE = 200  # Steps in which a new critic learns before the generator listens.
 RISE = 100  # Steps in which the rate rises at the start of a sitting.
 SCORED_EVERY = 500
