@@ -20,6 +20,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # What the lessons train besides runs, in fewer steps than they show.
 PARAMETERS = {
+    "00_start_here.ipynb": {"steps": 12},
     "01_gan_basics.ipynb": {"ring_steps": 500, "digit_steps": 400},
     "03_generator_and_critic.ipynb": {"steps": 10},
     "04_losses.ipynb": {"critic_steps": 5, "match_steps": 5, "ruler_steps": 50},

@@ -202,6 +202,7 @@ def lesson_map(main: dict[str, str], optional: dict[str, tuple[str, str]], here:
         bbox={"color": "white", "pad": 0},
         arrowprops={"arrowstyle": "->", "color": RED, "relpos": (middle, 1)},
     )  # fmt: skip
-    ax.set(xlim=(-0.6, len(main) - 0.4), ylim=(-2.5 if optional else -1.0, 0.9))
+    right = max(x for x, _ in places.values()) + 0.6
+    ax.set(xlim=(-0.6, right), ylim=(-2.5 if optional else -1.0, 0.9))
     ax.axis("off")
     return fig

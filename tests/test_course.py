@@ -63,6 +63,9 @@ def test_the_map_shows_every_lesson_and_marks_one(monkeypatch):
         for path in lessons:
             title = path.stem[3:].replace("_", " ")
             assert title in {word.lower().replace("\n", " ") for word in texts}, title
+        low, high = fig.axes[0].get_xlim()
+        for line in fig.axes[0].lines:  # Half a unit beside each: no station is cut off.
+            assert low + 0.5 <= min(line.get_xdata()) and max(line.get_xdata()) <= high - 0.5
 
 
 def test_folders(monkeypatch, tmp_path, data_set):

@@ -244,6 +244,26 @@ def run_cells(stem, answers, last, without=(), **parameters):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answered", [True, False])
+def test_lesson_00_scores_and_restores_with_the_learners_functions_if_they_are_right(
+    answered, capsys
+):
+    """The cells up to the restoration by hand, with both stubs answered or left as they are."""
+    answers = {
+        "my_gain": 'solutions["gain"](blurred, restored, sharp)',
+        "my_restore": 'solutions["restore"](network, photo)',
+    }
+    space = run_cells("00_start_here", answers if answered else {}, "again", steps=6)
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 2 * answered
+    assert said.count("the lesson runs the library's") == 2 * (not answered)
+    own = [space[stub] for stub in answers]
+    solutions = [find(name).solution for name in ("gain", "restore")]
+    assert [space["gain"], space["restore_by_hand"]] == (own if answered else solutions)
+    assert (space["again"] == space["restore"](space["generator"], space["sharp"])).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answered", [True, False])
 def test_lesson_01_trains_with_the_learners_steps_if_they_are_right(answered, capsys):
     """The cells up to its own GAN, with both stubs answered or left as they are."""
     answers = {

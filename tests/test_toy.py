@@ -31,6 +31,17 @@ def test_held_out_digits_are_not_among_those_for_training():
     assert {digit.tobytes() for digit in drawn} <= {digit.tobytes() for digit in shown}
 
 
+def test_a_page_shows_its_digits_line_by_line():
+    digits = toy.handwriting()[0][:7]
+    page = toy.page(digits, columns=3)
+    assert page.shape == (40, 60, 3) and page.dtype == np.uint8
+    cells = page.reshape(2, 20, 3, 20, 3).swapaxes(1, 2).reshape(6, 20, 20, 3)
+    assert (cells[:, :2] == 235).all() and (cells[:, :, -2:] == 235).all()  # Paper around each.
+    small = cells[:, 2:18, 2:18, 0].reshape(6, 8, 2, 8, 2).mean(axis=(2, 4)).reshape(6, 64)
+    for digit, shown in zip(digits, small, strict=False):
+        assert np.corrcoef(digit, shown)[0, 1] < -0.95  # Ink is dark.
+
+
 def test_an_undecided_discriminator_has_a_loss_of_log_2():
     def undecided(points):
         return 0 * points[:, :1]

@@ -1,6 +1,7 @@
 """The toy GANs of lessons 01, 07 and 08: points on a ring, and handwritten digits of 8x8 pixels.
 
-They are small enough to train in seconds on a processor, and to be looked at while they train.
+They are small enough to train in seconds on a processor, and to be looked at while they train. The
+digits also fill the page from which a generator learns in lesson 00.
 """
 
 import functools
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from .. import figures
 from .display import show
@@ -50,6 +52,24 @@ def digits(count: int) -> tf.Tensor:
     """Real digits of the 1,500 for training, float32 (count, 64) in [-1, 1]."""
     pixels = handwriting()[0]
     return tf.gather(pixels, tf.random.uniform((count,), 0, len(pixels), tf.int32))
+
+
+def page(digits: np.ndarray, columns: int) -> np.ndarray:
+    """Handwritten digits as dark ink on a page, each 16x16 pixels with 2 more on each side.
+
+    Args:
+        digits: (N, 64) in [-1, 1], see `handwriting`.
+        columns: digits in a line; those that fill no line are left out.
+
+    Returns:
+        uint8 (20 * lines, 20 * columns, 3).
+    """
+    lines = len(digits) // columns
+    digits = digits[: lines * columns].reshape(-1, 8, 8)
+    ink = ndimage.zoom(digits, (1, 2, 2), order=3, mode="nearest", grid_mode=True)
+    ink = np.pad(ink.clip(-1, 1), ((0, 0), (2, 2), (2, 2)), constant_values=-1)
+    sheet = ink.reshape(lines, columns, 20, 20).swapaxes(1, 2).reshape(20 * lines, 20 * columns)
+    return np.rint(130 - 105 * sheet).astype(np.uint8)[..., None].repeat(3, axis=2)
 
 
 def network(inputs: int, outputs: int, width=64, activation="relu", last=None) -> keras.Model:
