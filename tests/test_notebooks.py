@@ -31,7 +31,7 @@ LONGER = {
 # Those that are written anew: minutes for each section, answers hidden, plotting cells collapsed.
 RENEWED = {"00", "01", "02", "03", "04", "07", "08", "09", "10"}
 # Those that link each term of the glossary that they explain.
-LINKED = {"00", "01", "02", "03", "04", "10"}
+LINKED = {"00", "01", "02", "03", "04", "06", "10"}
 ANSWER = "<details><summary>Answer to the prediction</summary>"
 
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
