@@ -321,6 +321,69 @@ def test_lesson_03_assembles_the_learners_parts_if_they_are_right(answered, caps
 
 
 @pytest.mark.slow
+def test_lesson_04_uses_the_learners_losses_if_they_are_right(capsys):
+    """The cells that judge and use the three answers; gradients are given, not computed.
+
+    That the lesson runs the library's otherwise is in its stored outputs.
+    """
+    answers = {
+        "my_perceptual_loss": 'solutions["perceptual_loss"](network, sharp, restored)',
+        "my_gradient_penalty": 'solutions["gradient_penalty"](critic, real, fake, alpha)',
+        "my_weight": 'solutions["matching_weight"](pixel_gradient, term_gradient, share)',
+    }
+    pulls = {"pixel": 4.0, "perceptual": 2.0, "adversarial": 1.0}
+    space = run_cells(
+        "04_losses",
+        answers,
+        "found",
+        without=(
+            *("figure_sliders(", "descend(", "answers.items(", "damaged.items(", "matched("),
+            *("rulers[name][", "restoration.load(", "gradients_at(", "looks ="),
+        ),
+        critic_steps=0,
+        ruler_steps=2,
+        gradients={"blurred": {name: np.full((1, 2, 2, 3), pull) for name, pull in pulls.items()}},
+    )
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 3
+    run = [space["perceptual"].func, space["penalty"], space["weight"]]
+    assert run == [space[stub] for stub in answers]
+    assert np.isfinite([distances for distances, _ in space["rulers"].values()]).all()
+    assert "blurred, perceptual: 1.0000\nblurred, adversarial: 2.0000" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answered", [True, False])
+def test_lesson_09_filters_and_centres_with_the_learners_functions(answered, capsys):
+    """The cells that judge and use both answers; no kernel is searched for."""
+    answers = {
+        "my_wiener_filter": 'solutions["wiener_filter"](kernel_spectrum, balance)',
+        "my_centred_kernel": 'solutions["centred_kernel"](psf)',
+    }
+    deconvolved = []
+    space = run_cells(
+        "09_one_camera_motion",
+        answers if answered else {},
+        "score",
+        without=("two_rows(", "as_picture(", "views =", "methods =", "beside =", "estimate_psf("),
+        refined=np.pad([[0.25, 0.75]], ((7, 7), (6, 7))),
+        estimate=None,
+        deconvolve=lambda blurred, estimate, psf: deconvolved.append(psf) or blurred,
+    )
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 2 * answered
+    own = [space[stub] for stub in answers]
+    solutions = [find(name).solution for name in ("wiener_filter", "centred_kernel")]
+    assert [space["wiener_filter"], space["centred_kernel"]] == (own if answered else solutions)
+    blurred, sharp = (space[name][100:228, 100:228] for name in ("blurred", "sharp"))
+    filtered = space["filtered"](blurred, space["true_psf"], 2e-3)
+    psnr, middle = space["evaluation"].psnr, np.s_[40:88, 40:88]
+    assert psnr(sharp[middle], filtered[middle]) > psnr(sharp[middle], blurred[middle]) + 3
+    centre = [(deconvolved[1].sum(axis) * np.arange(15)).sum() for axis in (0, 1)]
+    assert centre == pytest.approx([7, 7], abs=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("answered", [True, False])
 def test_lesson_10_counts_and_finds_shifts_with_the_learners_functions(answered, capsys):
     """The cells that judge and use both answers, and the pairs between them."""
