@@ -312,13 +312,19 @@ class Colab:
         (self.work / "bin").mkdir(parents=True)
         (self.work / "pip.py").write_text(PIP)
         github = folder / "github"
-        # A branch called main and a tag, whatever this checkout is on.
+        # Whatever this checkout is on: its commit is tagged, and the branch main is one ahead.
+        git = ["git", "-c", "user.name=A", "-c", "user.email=a@b", "-C", github]
         for command in (
-            ["clone", "--quiet", "--bare", ROOT, github],
-            ["-C", github, "update-ref", "refs/heads/main", "HEAD"],
-            ["-C", github, "tag", "v1"],
+            ["git", "clone", "--quiet", "--bare", ROOT, github],
+            [*git, "tag", "v1"],
+            [*git, "commit-tree", "-p", "v1", "-m", "Later", "v1^{tree}"],
         ):
-            subprocess.run(["git", *command], check=True, capture_output=True)
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+        for command in (
+            ["update-ref", "refs/heads/main", done.stdout.strip()],
+            ["symbolic-ref", "HEAD", "refs/heads/main"],
+        ):
+            subprocess.run([*git, *command], check=True)
         self.source = nbformat.read(LESSONS[0], as_version=4).cells[3].source
         self.source = self.source.replace("/content/", f"{self.content}/")
         address = re.search(r'REPOSITORY = "(.+)"', self.source).group(1)
