@@ -1,87 +1,49 @@
 """Exercises of lesson 08."""
 
 import numpy as np
+import tensorflow as tf
 
 from .exercise import Exercise
-
-
-def discriminator_loss(real_logits, fake_logits):
-    # -log(sigmoid(x)) is log(1 + exp(-x)), and -log(1 - sigmoid(x)) is log(1 + exp(x)).
-    real_half = np.logaddexp(0, -real_logits).mean()
-    fake_half = np.logaddexp(0, fake_logits).mean()
-    return (real_half + fake_half) / 2
-
-
-def generator_loss(fake_logits):
-    return np.logaddexp(0, -fake_logits).mean()
 
 
 def wasserstein_1d(a, b):
     return np.abs(np.sort(a) - np.sort(b)).mean()
 
 
-def _sigmoid(logits):
-    with np.errstate(all="ignore"):
-        return 1 / (1 + np.exp(-logits))
+def hinge_loss(real_score, fake_score):
+    too_low = tf.reduce_mean(tf.nn.relu(1 - real_score))
+    too_high = tf.reduce_mean(tf.nn.relu(1 + fake_score))
+    return too_low + too_high
 
 
-def _through_probabilities(real_logits, fake_logits):
-    with np.errstate(all="ignore"):
-        real, fake = _sigmoid(real_logits), _sigmoid(fake_logits)
-        return -(np.log(real).mean() + np.log(1 - fake).mean()) / 2
+def _try_hinge(loss, real, fake):
+    """The loss, and what it asks of each score: its gradient."""
+    scores = {"real": tf.constant(real), "fake": tf.constant(fake)}
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = loss(scores["real"], scores["fake"])
+    if value is None or value is ...:
+        return {"the loss": value}
+    if not tf.is_tensor(value):
+        raise TypeError("no gradient flows through this; compute with tf, not with NumPy.")
+    asked = tape.gradient(value, scores, unconnected_gradients="zero")
+    return {
+        "the loss": value,
+        "its gradient at real scores": asked["real"],
+        "its gradient at fake scores": asked["fake"],
+    }
 
 
-REAL = np.array([2.0, -1.0, 0.5, 3.0])
-FAKE = np.array([-2.5, 1.5, -0.25, 0.75])
-SURE = np.array([-800.0, 5.0]), np.array([900.0, -3.0])
+def _hinge_with(real_part, fake_part):
+    """A loss of this kind, from what it does with each kind of score."""
+    return lambda real, fake: tf.reduce_mean(real_part(real)) + tf.reduce_mean(fake_part(fake))
+
+
+def _column(*scores):
+    return np.array(scores, "float32")[:, None]
+
 
 EXERCISES = {
-    "discriminator_loss": Exercise(
-        solution=discriminator_loss,
-        hint="`np.logaddexp(0, x)` is log(1 + exp(x)). Which sign of the logit belongs to the "
-        "real half, which to the half of the fakes? The figure above shows both curves.",
-        insight="This is `toy.cross_entropy_loss`. If all logits are 0 it is log 2.",
-        mistakes={
-            "The labels are swapped: this is small when real points are called fake.": (
-                lambda real, fake: discriminator_loss(-real, -fake)
-            ),
-            "The half of the fakes is missing. A discriminator that says real to everything "
-            "would be perfect.": lambda real, fake: np.logaddexp(0, -real).mean(),
-            "This is the sum of the two halves, and their mean is asked for: undecided must "
-            "be log 2, not 2 log 2.": lambda real, fake: 2 * discriminator_loss(real, fake),
-            "The sigmoid is applied twice: `logaddexp` wants the logits, and these are already "
-            "probabilities.": lambda real, fake: discriminator_loss(_sigmoid(real), _sigmoid(fake)),
-            "Right for small logits, but large ones overflow, or a probability is rounded to 0. "
-            "`np.logaddexp` avoids both.": _through_probabilities,
-        },
-        cases=[(REAL, FAKE), (np.zeros(3), np.zeros(3)), SURE],
-    ),
-    "generator_loss": Exercise(
-        solution=generator_loss,
-        hint="Which half of the discriminator's loss would you take if the fakes were real?",
-        insight="At a logit of -5 its gradient is -0.993; it is large where the generator is bad.",
-        mistakes={
-            "This is the minimax loss, log(1 - p). It is flat where the generator is bad.": (
-                lambda fake: -np.logaddexp(0, fake).mean()
-            ),
-            "The sign is wrong: minimising this makes the fakes worse.": (
-                lambda fake: -np.logaddexp(0, -fake).mean()
-            ),
-            "This is the discriminator's half: it is small when the fakes are found out.": (
-                lambda fake: np.logaddexp(0, fake).mean()
-            ),
-            "Right for small logits, but a probability that is rounded to 0 has an infinite "
-            "logarithm. `np.logaddexp` avoids that.": lambda fake: -np.log(_sigmoid(fake)).mean(),
-            "The mean is asked for, not the sum.": lambda fake: np.logaddexp(0, -fake).sum(),
-            "This is the mean probability. The logarithm is missing, and without it the gradient "
-            "vanishes for bad fakes.": lambda fake: -_sigmoid(fake).mean(),
-            "This is the mean logit with its sign changed, the loss of a Wasserstein generator. "
-            "Here the logit is a probability in disguise: -log p is asked for.": (
-                lambda fake: -fake.mean()
-            ),
-        },
-        cases=[(FAKE,), (np.zeros(3),), (np.array([-800.0, 2.0]),)],
-    ),
     "wasserstein_1d": Exercise(
         solution=wasserstein_1d,
         hint="Which point goes to which? The smallest to the smallest. Each moves by a distance, "
@@ -111,6 +73,36 @@ EXERCISES = {
             (np.array([1.0, 2.0, 3.0]), np.array([3.0, 1.0, 2.0])),
             (np.array([-3.0, 0.0]), np.array([2.5, 1.0])),
             (np.array([0.0, 1.0, 2.0, 9.0]), np.array([0.0, 1.5, 2.0, 3.0])),
+        ],
+    ),
+    "hinge_loss": Exercise(
+        solution=hinge_loss,
+        trial=_try_hinge,
+        hint="A real score of 0.25 lacks 0.75, and one of 3 lacks nothing: `tf.nn.relu` makes 0 of "
+        "what is below 0. Which sign does a fake's score get?",
+        insight="Scores beyond 1 and -1 have the gradient 0: the critic gains nothing by making "
+        "them larger still.",
+        mistakes={
+            "Real and fake are swapped: this wants real points below -1 and fakes above 1.": (
+                lambda real, fake: hinge_loss(fake, real)
+            ),
+            "The half of the fakes is missing. A critic that scores everything high would be "
+            "perfect.": _hinge_with(lambda real: tf.nn.relu(1 - real), tf.zeros_like),
+            "Nothing stops at 1 and -1 here: this is the Wasserstein critic's loss plus 2, which "
+            "falls without end.": _hinge_with(lambda real: 1 - real, lambda fake: 1 + fake),
+            "The margin is missing: this is content with a real score just above 0.": (
+                _hinge_with(lambda real: tf.nn.relu(-real), tf.nn.relu)
+            ),
+            "What is lacking is squared here. The hinge loss takes it as it is.": _hinge_with(
+                lambda real: tf.nn.relu(1 - real) ** 2, lambda fake: tf.nn.relu(1 + fake) ** 2
+            ),
+            "The sum of the two means is asked for, and this is half of it.": (
+                lambda real, fake: hinge_loss(real, fake) / 2
+            ),
+        },
+        cases=[
+            (_column(-2.0, 0.25, 0.5, 3.0), _column(-1.5, -0.5, 0.75, 2.0)),
+            (_column(1.5, 2.0), _column(-3.0, -1.25)),
         ],
     ),
 }
