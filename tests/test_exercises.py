@@ -337,7 +337,7 @@ def test_lesson_04_uses_the_learners_losses_if_they_are_right(capsys):
         answers,
         "found",
         without=(
-            *("figure_sliders(", "descend(", "answers.items(", "damaged.items(", "matched("),
+            *("figure_sliders(", "answers.items(", "damaged.items(", "matched("),
             *("rulers[name][", "restoration.load(", "gradients_at(", "looks ="),
         ),
         critic_steps=0,
