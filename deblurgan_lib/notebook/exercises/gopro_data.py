@@ -151,7 +151,7 @@ EXERCISES = {
         solution=partners,
         hint="Make a dict from the stem of each sharp name to the name. Then walk through the "
         "sorted blurred names and look each stem up; `dict.get` has a second argument.",
-        insight="`find_pairs` does the same and refuses the folder if anybody is without partner: "
+        insight="`find_pairs` does the same and refuses the folder if any file has no partner: "
         "a missing file is then an error you see, and not a shift you train on.",
         mistakes={
             "You pair by the place in the sorted lists. One missing file, and all that come "
