@@ -206,3 +206,52 @@ def lesson_map(main: dict[str, str], optional: dict[str, tuple[str, str]], here:
     ax.set(xlim=(-0.6, right), ylim=(-2.5 if optional else -1.0, 0.9))
     ax.axis("off")
     return fig
+
+
+def gan_parts(blurred, restored, sharp) -> Figure:
+    """The parts of a GAN that deblurs: solid arrows are pictures, dashed ones are gradients.
+
+    Args:
+        blurred, restored, sharp: uint8 (H, W, 3), of one square.
+    """
+    fig = Figure((9.2, 4.8), layout="tight")
+    ax = fig.subplots()
+    spots = {"A, blurred": (0.09, 0.65), "restored": (0.55, 0.65), "B, sharp": (0.55, 0.22)}
+    for picture, (name, (x, y)) in zip((blurred, restored, sharp), spots.items(), strict=True):
+        place = ax.inset_axes((x - 0.07, y - 0.145, 0.14, 0.29), transform=ax.transData)
+        place.imshow(picture)
+        place.axis("off")
+        ax.text(x, y + 0.155, name, ha="center", va="bottom", fontsize=10)
+    boxes = {
+        "generator\n(lessons 01, 03)": (0.32, 0.65, BLUE),
+        "pixels and features\n(lesson 04)": (0.87, 0.65, GREEN),
+        "critic\n(lessons 01, 03, 04)": (0.87, 0.22, ORANGE),
+    }
+    for text, (x, y, colour) in boxes.items():
+        style = {"boxstyle": "round,pad=0.5", "facecolor": colour, "alpha": 0.3}
+        ax.text(x, y, text, ha="center", va="center", bbox={**style, "edgecolor": colour})
+
+    def arrow(*points, **style):
+        style = {"color": GREY, "linestyle": "-", "linewidth": 1.5, **style}
+        ax.plot(*zip(*points[:-1], strict=True), **style)
+        ends = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", points[-1], points[-2], arrowprops={**style, **ends})
+
+    arrow((0.17, 0.65), (0.24, 0.65))
+    arrow((0.4, 0.65), (0.47, 0.65))
+    for y, end in itertools.product((0.65, 0.22), repeat=2):  # Both pictures into both boxes.
+        near = end + 0.09 * (y > end) - 0.09 * (y < end)
+        arrow((0.63, y), (0.755, near))
+    back = {"color": PURPLE, "linestyle": "--"}
+    arrow((0.87, 0.75), (0.87, 0.97), (0.32, 0.97), (0.32, 0.74), **back)
+    arrow((0.87, 0.12), (0.87, -0.03), (0.32, -0.03), (0.32, 0.56), **back)
+    arrow((0.94, 0.13), (0.94, 0.05), (0.99, 0.05), (0.99, 0.22), (0.965, 0.22), **back)
+    for x, y, text, align in (
+        (0.335, 0.94, "gradient: come nearer to B", "top"),
+        (0.335, -0.01, "gradient:\nlook sharp", "bottom"),
+        (0.885, 0.02, "gradient: tell B\nfrom restored", "top"),
+    ):
+        ax.text(x, y, text, va=align)
+    ax.set(xlim=(0, 1.02), ylim=(-0.11, 1))
+    ax.axis("off")
+    return fig

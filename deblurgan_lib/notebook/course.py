@@ -58,10 +58,13 @@ def start(profile: str = "auto", data: str = "", lesson: str = "") -> Machine:
     name = profiles.name_of(sizes)
     device = machine.device()
     print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, on {device}.")
-    print(
-        f"Profile {name!r}: {sizes.batch} crops of {sizes.crop}x{sizes.crop} a step, "
-        f"{sizes.epochs} epochs of {sizes.steps_per_epoch} steps."
-    )
+    if lesson == "00":  # Nothing has been said about training yet.
+        print(f"Profile {name!r}, for the size of later runs.")
+    else:
+        print(
+            f"Profile {name!r}: {sizes.batch} crops of {sizes.crop}x{sizes.crop} a step, "
+            f"{sizes.epochs} epochs of {sizes.steps_per_epoch} steps."
+        )
     if not gpus and name in ("colab", "full"):
         print("This profile needs a GPU; on this machine it would take weeks.")
     if paths.DRIVE.is_dir():

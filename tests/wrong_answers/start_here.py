@@ -23,6 +23,7 @@ WRONG = {
             ),
             "wrapped around",
         ),
+        (lambda b, r, s: db(np.mean((b - s) ** 2) / np.mean((r - s) ** 2)), "and squares"),
         (
             lambda b, r, s: db(np.abs(b - s * 1.0).mean() / np.abs(r - s * 1.0).mean()),
             "squared ones",

@@ -90,6 +90,12 @@ EXERCISES = {
                     )
                 )
             ),
+            "Differences and squares were computed in 8 bits and have wrapped around. Convert to "
+            "float before you subtract.": (
+                lambda blurred, restored, sharp: (
+                    10 * np.log10(_mse(blurred - sharp) / _mse(restored - sharp))
+                )
+            ),
             "This compares mean absolute errors. Decibels compare squared ones.": (
                 lambda blurred, restored, sharp: (
                     10 * np.log10(_ratio(blurred, restored, sharp, lambda x: np.mean(np.abs(x))))
