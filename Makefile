@@ -113,6 +113,7 @@ gallery: $(READY)
 
 failing-runs: $(READY)
 	$(BIN)/python experiments/failing_runs.py
+	$(BIN)/python experiments/failing_runs.py --critics
 
 # FRAMES: "name=folder" of pairs in blur and sharp; see experiments/quality.py.
 quality: $(READY)

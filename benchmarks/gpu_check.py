@@ -36,25 +36,25 @@ with quiet_import():
     from deblurgan_lib.training.gan import LOGGED
     from deblurgan_lib.training.loop import FRESH_BLUR, compiled_train_step
 
-# Operations and bytes a second, as NVIDIA's data sheets state them and lesson 05 takes them.
+# Operations and bytes a second, as NVIDIA's data sheets state them and lesson 10 takes them.
 GPUS = {
     "T4": (65e12, 320e9),
     "L4": (121e12, 300e9),
     "A100": (312e12, 1555e9),
     "H100": (989e12, 3350e9),
 }
-USED = 0.1  # Lesson 05's best case: so much of those operations.
+USED = 0.1  # Lesson 10's best case: so much of those operations.
 TITAN = 0.95e12, 336e9  # Its worst: what the paper's Titan X reached, by the bytes of its memory.
 BLOCKS = 5  # Of a phase's steps; the losses are read after each.
 ALONE = 20  # Steps at most that are timed on one batch, and batches that are timed by themselves.
 COLUMNS = (
     "recipe, phase", "finite", "loss", "a step", "on one batch", "a batch", "waits for",
-    "lesson 05's estimate", "T operations a second", "memory",
+    "lesson 10's estimate", "T operations a second", "memory",
 )  # fmt: skip
 
 
 def estimate(device: str, operations: float) -> str:
-    """How long lesson 05 thinks that a step takes, best case and worst."""
+    """How long lesson 10 thinks that a step takes, best case and worst."""
     for name, (rate, memory) in GPUS.items():
         if name in device.replace("-", " ").split():
             best = operations / (rate * USED)

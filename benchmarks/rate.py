@@ -4,7 +4,7 @@
     python benchmarks/rate.py --growth    # seconds by pixels and by batch
 
 The operations of a step are counted from the networks' layers (`deblurgan_lib.models.cost`,
-shown and counted by hand in lesson 05). Norms, activations, padding and Adam are not counted,
+shown and counted by hand in lesson 10). Norms, activations, padding and Adam are not counted,
 although their time is. The rate is compared with one 3x3 convolution of 256 channels on
 64x64 pixels, the one that most of the generator consists of, forward and both ways back.
 """

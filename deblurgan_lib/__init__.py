@@ -9,7 +9,7 @@ imports only what stands before it, within a package too; this list is the only 
     evaluation
     restoration   planes  deconvolution  kernel  motion  weights  inference  api
     training      profiles  recipes  losses  optimizers  gan  build  devices  run  callbacks  loop
-    notebook      display  course  toy  drawings  widgets  exercises
+    notebook      display  course  toy  drawings  records  widgets  exercises
     cli
 """
 

@@ -5,7 +5,6 @@ the same code serves notebooks, scripts and tests.
 """
 
 import io
-import itertools
 import math
 
 import numpy as np
@@ -135,30 +134,6 @@ def training_curves(metrics: list[dict], psnr_blurred: float | None = None) -> F
             ax.legend(fontsize=8)
         else:
             ax.text(0.5, 0.5, "not in use yet", ha="center", transform=ax.transAxes, color=GREY)
-    return fig
-
-
-def gain_by_blur(photos: list[dict]) -> Figure:
-    """PSNR gain of each photograph of a report, over the PSNR of its blurred input.
-
-    Args:
-        photos: the entry `photos` of a report, see `evaluation.evaluate`.
-    """
-    fig = Figure((5.4, 3.2), layout="tight")
-    ax = fig.subplots()
-    photos = [row for row in photos if None not in row.values()]
-    names = sorted({row["photo"].rsplit("_", 1)[0] for row in photos})
-    colours, marks = itertools.cycle((BLUE, ORANGE, GREEN, RED, PURPLE)), itertools.cycle("osD^")
-    for name, colour, mark in zip(names, colours, marks, strict=False):
-        rows = [row for row in photos if row["photo"].rsplit("_", 1)[0] == name]
-        gains = [row["psnr_restored"] - row["psnr_blurred"] for row in rows]
-        ax.plot([row["psnr_blurred"] for row in rows], gains, mark, color=colour, label=name)
-    ax.axhline(0, color=GREY, linestyle="--")
-    ax.set_xlabel("PSNR of the blurred photograph (dB)")
-    ax.set_ylabel("gain (dB)")
-    ax.grid(alpha=0.3)
-    if len(names) <= 11:  # GOPRO's test set has eleven scenes.
-        ax.legend(fontsize=8)
     return fig
 
 

@@ -5,7 +5,8 @@
 Each argument is a name and a folder with pairs in `blur` and `sharp`, at any depth; none of them
 may have been trained on. Always measured, because they need no download: the sample set's
 held-out photographs, the same photographs shaken by paths of four lengths, and the sharp
-photographs themselves. Rows that are not measured stay as they were.
+photographs themselves. Rows that are not measured stay as they were. With `--pictures` all
+results are stored, and `unseen_distance.py` fills the column `unseen`.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from deblurgan_lib.data.pairs import find_pairs
 from deblurgan_lib.errors import quiet_import
 from deblurgan_lib.files import read_csv, write_csv
 from deblurgan_lib.paths import commit
-from deblurgan_lib.photos import read_photo
+from deblurgan_lib.photos import read_photo, write_photo
 
 with quiet_import():
     from deblurgan_lib import evaluation, restoration
@@ -79,13 +80,18 @@ def frames(folder):
         yield read_photo(blurred), read_photo(sharp), None
 
 
-def score(name, triples, weights, distance, classical):
+def score(name, triples, weights, distance, classical, pictures):
     """One row for each method: the means over all photographs."""
     scores = {}
-    for blurred, sharp, psf in triples:
+    for number, (blurred, sharp, psf) in enumerate(triples):
         distance_to_sharp = distance.to(sharp)
         for method, restore in methods(weights, psf, classical).items():
             result = restore(blurred)
+            if pictures:
+                for kind, picture in (("sharp", sharp), (method, result)):
+                    file = pictures / name / kind / f"{number}.png"
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    write_photo(file, picture)
             values = (
                 evaluation.psnr(sharp, result),
                 evaluation.ssim(sharp, result),
@@ -105,6 +111,7 @@ def main() -> None:
     parser.add_argument("frames", nargs="*", metavar="NAME=FOLDER")
     parser.add_argument("--weights", nargs="*", default=GENERATORS, metavar="NAME_OR_FILE")
     parser.add_argument("--only", action="store_true", help="not the classical methods")
+    parser.add_argument("--pictures", type=Path, help="where all results are stored as PNG")
     parser.add_argument("--to", type=Path, default=paths.home() / "docs" / "quality.csv")
     args = parser.parse_args()
     weights = {Path(x).stem: restoration.load(x, paths.runs_folder(), "auto") for x in args.weights}
@@ -116,8 +123,8 @@ def main() -> None:
     measured = commit()
     rows = {(row["photographs"], row["method"]): row for row in read_csv(args.to)}
     for name, triples in sets.items():
-        for row in score(name, triples, weights, distance, not args.only):
-            rows[name, row["method"]] = row | {"commit": measured}
+        for row in score(name, triples, weights, distance, not args.only, args.pictures):
+            rows[name, row["method"]] = row | {"unseen": "", "commit": measured}
     order = list(dict.fromkeys(name for name, _ in rows))
     write_csv(args.to, sorted(rows.values(), key=lambda row: order.index(row["photographs"])))
 

@@ -2,7 +2,7 @@
 
     python experiments/recipes.py --epochs 4
 
-makes docs/recipes.csv and docs/recipes.jpg, which lesson 06 shows. The runs are kept in runs/, so
+makes docs/recipes.csv and docs/recipes.jpg, which the README shows. The runs are kept in runs/, so
 the script continues where it was interrupted.
 """
 

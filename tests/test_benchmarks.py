@@ -65,7 +65,7 @@ def test_the_gpu_check_prints_a_table_and_sees_what_is_not_finite(data_set, monk
     ]
 
 
-def test_the_estimate_is_lesson_05s():
+def test_the_estimate_is_lesson_10s():
     """At best a tenth of the data sheet's rate; at worst a Titan X's, by the bytes of memory."""
     assert gpu_check.estimate("Tesla T4", 6.5e12) == "1000 to 7184 ms"
     assert gpu_check.estimate("NVIDIA A100-SXM4-40GB", 31.2e12) == "1000 to 7096 ms"

@@ -405,3 +405,38 @@ def test_lesson_10_counts_and_finds_shifts_with_the_learners_functions(answered,
     assert [space["conv_cost"], space["shift"]] == (own if answered else solutions)
     assert np.abs(space["found"]["this data set"]).max() <= 1
     assert np.min(space["found"]["one frame late"], axis=0)[0] >= 12
+
+
+@pytest.mark.slow
+def test_lesson_05_trains_with_the_learners_functions_if_they_are_right(capsys):
+    """The cells of section 3, with both stubs answered; nbval runs them unanswered."""
+    answers = {
+        "my_critic_update": 'solutions["critic_update"](gan, blurred, sharp, penalty)',
+        "my_generator_loss": 'solutions["generator_loss"](gan, sharp, restored)',
+    }
+    large_run = "training.train(", "live.begin", "run.report", "run.generator"
+    space = run_cells("05_training", answers, "history", without=large_run, fit_steps=1)
+    assert capsys.readouterr().out.count("the lesson runs your answer") == 2
+    assert space["critic_update"] is space["my_critic_update"]
+    assert space["generator_loss"] is space["my_generator_loss"]
+    gan, history = space["gan"], space["history"]
+    assert gan.optimizer.iterations == gan.critic_optimizer.iterations == 3
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert {"critic", "loss", "val_psnr"} == set(history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answered", [True, False])
+def test_lesson_06_measures_with_the_learners_functions_if_they_are_right(answered, capsys):
+    """The cells up to the table, with both stubs answered or left as they are."""
+    answers = {
+        "my_psnr": 'solutions["psnr"](sharp, restored)',
+        "my_evaluation": 'solutions["evaluation"](methods, pairs, psnr)',
+    }
+    space = run_cells("06_results", answers if answered else {}, "table")
+    said = capsys.readouterr().out
+    assert said.count("the lesson runs your answer") == 2 * answered
+    assert space["measured_psnr"] is (space["my_psnr"] if answered else find("psnr").solution)
+    assert list(space["table"]) == ["doing nothing", "unsharp mask", "generator"]
+    mean, gain, smallest, worse = space["table"]["doing nothing"]
+    assert (gain, smallest, worse) == (0, 0, 0) and mean == pytest.approx(26.945, abs=1e-3)

@@ -23,15 +23,8 @@ ENDING = ["Check yourself", "If something went wrong", "Further reading"]
 
 # A main lesson has at most so many words, code cells and minutes.
 WORDS, CODE_CELLS, MINUTES = 2500, 30, 50
-# Those that are longer, with today's words and code cells: none grows before it is shortened.
-LONGER = {
-    "05": (5365, 44),
-    "06": (3559, 35),
-}
-# Those that are written anew: minutes for each section, answers hidden, plotting cells collapsed.
-RENEWED = {"00", "01", "02", "03", "04", "07", "08", "09", "10"}
 # Those that link each term of the glossary that they explain.
-LINKED = {"00", "01", "02", "03", "04", "06", "10"}
+LINKED = {"00", "01", "02", "03", "04", "05", "06", "10"}
 ANSWER = "<details><summary>Answer to the prediction</summary>"
 
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
@@ -137,18 +130,14 @@ def test_headings(lesson):
         assert re.fullmatch(pattern, title), title
 
 
-def test_main_lessons_are_short_and_none_grows(lesson):
+def test_main_lessons_are_short(lesson):
     if not is_main(lesson):
         pytest.skip("an optional lesson")
-    words, cells = LONGER.get(number(lesson), (WORDS, CODE_CELLS))
-    assert words > WORDS or cells > CODE_CELLS or number(lesson) not in LONGER
-    assert len(prose(lesson).split()) <= words
-    assert len(code(lesson)) <= cells
+    assert len(prose(lesson).split()) <= WORDS
+    assert len(code(lesson)) <= CODE_CELLS
 
 
-def test_renewed_lessons_say_their_minutes_and_do_not_tell_first(lesson):
-    if number(lesson) not in RENEWED:
-        pytest.skip("not written anew yet")
+def test_lessons_say_their_minutes_and_do_not_tell_first(lesson):
     sections = [title for level, title in headings(lesson) if level == "##"][:-1]
     minutes = [int(re.fullmatch(r".+ \((\d+) minutes\)", title).group(1)) for title in sections]
     if is_main(lesson):
@@ -169,17 +158,13 @@ def test_the_first_lesson_leads_to_all_others_and_to_what_lies_beside_them():
         assert f"({path.name})" in text, path.name
 
 
-def test_plotting_cells_of_renewed_lessons_are_collapsed(lesson):
-    if number(lesson) not in RENEWED:
-        pytest.skip("not written anew yet")
+def test_plotting_cells_are_collapsed(lesson):
     for cell in code(lesson):
         if "Figure(" in cell.source:
             assert cell.metadata["jupyter"]["source_hidden"], cell.source
 
 
-def test_in_renewed_lessons_my_means_yours_to_write(lesson):
-    if number(lesson) not in RENEWED:
-        pytest.skip("not written anew yet")
+def test_my_means_yours_to_write(lesson):
     for cell in code(lesson):
         mine = re.findall(r"^(?:def|class) (my_?\w*)|^(my_\w+) =", cell.source, re.I | re.M)
         assert not mine or "exercises.check(" in cell.source, mine

@@ -204,6 +204,21 @@ def test_a_test_photo_that_is_not_blurred_ends_in_a_report(train, data_set, phot
     assert report["psnr_restored"] > 0
 
 
+def test_the_pull_of_each_term_is_watched_crop_by_crop(train, photo):
+    """A pixel loss is a mean of absolute differences: its gradient is 1/n in each of n numbers."""
+    sharp = np.stack([photo[:64, :64], photo[64:128, :64]]).astype("float32") / 127.5 - 1
+    watch = callbacks.WatchGradients(0.9 * sharp + 0.01, sharp)
+    train(callbacks=(watch,), recipe=dataclasses.replace(tiny.GAN, pretraining=0.9))
+    assert [row["epoch"] for row in watch.rows] == [0, 1, 2]
+    assert [len(row) for row in watch.rows] == [2, 2, 4]  # The last epoch has all terms.
+    n = sharp[0].size
+    for row in watch.rows:
+        np.testing.assert_allclose(row["pixel"], n**-0.5, rtol=0.01)
+    last = watch.rows[-1]
+    assert all(last[name].shape == (2,) for name in ("perceptual", "adversarial"))
+    assert (last["adversarial"] > 0).all()
+
+
 def test_weights_that_are_no_numbers_are_not_kept(train, tmp_path):
     class PoisonLast(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -271,6 +286,34 @@ def test_an_unknown_recipe_or_profile_is_named_with_the_known_ones(train):
         CourseError, match="'huge'.* auto, smoke, sample, overnight, refine, colab, full"
     ):
         train(profile="huge")
+
+
+def test_a_recipe_is_changed_by_a_text():
+    changed = recipes.changed("course", "adversarial=1, norm='batch', critic_steps=2")
+    values = {"adversarial": 1.0, "norm": "batch", "critic_steps": 2}
+    assert changed == dataclasses.replace(recipes.RECIPES["course"], **values)
+    assert type(changed.adversarial) is float
+    assert recipes.changed("paper", "") == recipes.RECIPES["paper"]
+    assert recipes.name_of(changed) == "own"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ("adversarial", "cannot be read"),
+        ("adversarial=", "cannot be read"),
+        ("adversarial=0.1)+f(", "cannot be read"),
+        ("adversarial=print", "cannot be read"),
+        ("**{}", "cannot be read"),
+        ("adverserial=0.1", "has no 'adverserial'; it has generator, stem"),
+        ("adversarial='much'", "another kind than 0.001"),
+        ("critic_steps=1.5", "another kind than 1"),
+        ("preprocess=1", "another kind than True"),
+    ],
+)
+def test_a_change_that_is_none_is_said_in_one_sentence(changes, said):
+    with pytest.raises(CourseError, match=said):
+        recipes.changed("course", changes)
 
 
 def test_another_run_under_the_same_name_is_refused(course):

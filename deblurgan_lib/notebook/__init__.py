@@ -4,6 +4,6 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["course", "drawings", "exercises", "toy", "widgets"],
+    submodules=["course", "drawings", "exercises", "records", "toy", "widgets"],
     submod_attrs={"display": ["show", "show_file", "show_source"]},
 )

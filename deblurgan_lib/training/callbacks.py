@@ -12,6 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..errors import CourseError
 from ..files import explaining
@@ -66,6 +67,47 @@ class WriteMetrics(keras.callbacks.Callback):
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow(row)
+
+
+class WatchGradients(keras.callbacks.Callback):
+    """How hard each term of the generator's loss pulls at each of some crops, after each epoch.
+
+    The measure is the norm of the weighted term's gradient with respect to one restored crop. It is
+    taken crop by crop, because a critic can pull hard at one and not at all at another.
+
+    Args:
+        blurred, sharp: float32 (N, H, W, 3) in [-1, 1], the same crops after every epoch.
+
+    Attributes:
+        rows: one dict for each epoch: `epoch`, and for each term in use its N norms.
+    """
+
+    def __init__(self, blurred, sharp):
+        super().__init__()
+        self.blurred, self.sharp = blurred, sharp
+        self.rows = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rows.append({"epoch": epoch, **pull_of_terms(self.model, self.blurred, self.sharp)})
+
+
+def pull_of_terms(gan: keras.Model, blurred, sharp) -> dict[str, np.ndarray]:
+    """The norm (N,) of each weighted term's gradient with respect to each restored crop.
+
+    Args:
+        gan: a `DeblurGAN`, as it is compiled now.
+        blurred, sharp: float32 (N, H, W, 3) in [-1, 1].
+    """
+    with tf.GradientTape(persistent=True) as tape:
+        restored = gan.generator(blurred, training=False)
+        tape.watch(restored)
+        terms = gan.generator_terms(sharp, restored)
+    norms = {}
+    for name, value in terms.items():
+        # A term is a mean over the crops, so each of them has an N-th part of it.
+        gradient = len(restored) * gan.term_weights[name] * tape.gradient(value, restored)
+        norms[name] = tf.norm(tf.reshape(gradient, (len(restored), -1)), axis=1).numpy()
+    return norms
 
 
 class SaveCheckpoint(keras.callbacks.Callback):

@@ -8,6 +8,8 @@ takes the norm for each pixel, of the gradient of the sum of the score map, and 
 `course` is ours. Sizes are not here but in `profiles.py`.
 """
 
+import ast
+import dataclasses
 from dataclasses import dataclass
 
 from ..arguments import as_text
@@ -120,6 +122,42 @@ def choose(recipe: str | Recipe) -> Recipe:
     if recipe not in RECIPES:
         raise CourseError(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
     return RECIPES[recipe]
+
+
+def changed(recipe: str | Recipe, changes: str) -> Recipe:
+    """A recipe with other values, written as in a call, for whoever can only hand over a text.
+
+    Args:
+        recipe: as for `choose`.
+        changes: fields with their values, as in `"adversarial=0.01, pretraining=0.5"`; empty for
+            none. The way to do it in Python is `dataclasses.replace`.
+
+    Raises:
+        CourseError: there is no such field, or its value is of another kind.
+    """
+    recipe, changes = choose(recipe), as_text(changes, "changes")
+    try:
+        call = ast.parse(f"f({changes})", mode="eval").body
+        values = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+        if call.args or None in values:
+            raise ValueError
+    except (SyntaxError, ValueError, AttributeError):
+        raise CourseError(
+            f"changes={changes!r} cannot be read; write it as 'adversarial=0.01, norm=\"none\"'."
+        ) from None
+    for name, value in values.items():
+        before = getattr(recipe, name, None)
+        if before is None:
+            fields = ", ".join(field.name for field in dataclasses.fields(Recipe))
+            raise CourseError(f"A recipe has no {name!r}; it has {fields}.")
+        if type(before) is float and type(value) is int:
+            value = values[name] = float(value)
+        if type(value) is not type(before):
+            kind = type(before).__name__
+            raise CourseError(
+                f"changes: {name}={value!r} is of another kind than {before!r} ({kind})."
+            )
+    return dataclasses.replace(recipe, **values)
 
 
 def name_of(recipe: Recipe) -> str:

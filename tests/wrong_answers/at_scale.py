@@ -43,4 +43,11 @@ WRONG = {
         (lambda blurred, sharp: (best(compared(blurred, sharp))[0], 0), "*pixels down* is 0"),
         (lambda blurred, sharp: np.abs(blurred - sharp), "has the shape (24, 32)"),
     ],
+    "run_cost": [
+        (lambda o, n, r, u, p: o * n / r / u * p, "3600"),
+        (lambda o, n, r, u, p: o * n / r / 3600 * p, "full rate"),
+        (lambda o, n, r, u, p: p * o * n * u / (3600 * r), "less time"),
+        (lambda o, n, r, u, p: o * n / r / u / 3600, "What do they cost"),
+        (lambda o, n, r, u: o * n / r / u / 3600, "raised TypeError"),
+    ],
 }

@@ -1,24 +1,117 @@
-RIGHT = ["learning rate", "pairs", "photographs", "penalty", "sigmoid"]
+import dataclasses
+
+import tensorflow as tf
+
+
+def critic(weights_of, sign=1.0, factor=10.0, mean=tf.reduce_mean, applied=True):
+    def my_critic_update(gan, blurred, sharp, penalty):
+        restored = gan.generator(blurred)
+        with tf.GradientTape() as tape:
+            scores = [mean(gan.critic(x)) for x in (restored, sharp)]
+            loss = sign * (scores[0] - scores[1]) + factor * penalty(sharp, restored)
+        weights = weights_of(gan)
+        gradients = tape.gradient(loss, weights)
+        if applied:
+            gan.critic_optimizer.apply(gradients, weights)
+        return loss
+
+    return my_critic_update
+
+
+def of_critic(gan):
+    return gan.critic.trainable_variables
+
+
+def all_of_them(gan, blurred, sharp, penalty):
+    with tf.GradientTape() as tape:
+        restored = gan.generator(blurred)
+        loss = tf.reduce_mean(gan.critic(restored)) - tf.reduce_mean(gan.critic(sharp))
+        loss = loss + 10 * penalty(sharp, restored)
+    weights = gan.critic.trainable_variables + gan.generator.trainable_variables
+    gan.critic_optimizer.apply(tape.gradient(loss, weights), weights)
+    return loss
+
+
+def outside_the_tape(gan, blurred, sharp, penalty):
+    restored = gan.generator(blurred)
+    scores = gan.critic(restored), gan.critic(sharp)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(scores[0]) - tf.reduce_mean(scores[1])
+    weights = gan.critic.trainable_variables
+    gan.critic_optimizer.apply(tape.gradient(loss, weights), weights)
+    return loss
+
+
+def in_numpy(gan, blurred, sharp, penalty):
+    return critic(of_critic)(gan, blurred, sharp, penalty).numpy()
+
+
+def nothing(gan, blurred, sharp, penalty):
+    critic(of_critic)(gan, blurred, sharp, penalty)
+
+
+def loss(sign=-1.0, pixel=tf.abs, perceptual=True, weighted=True, fixed=False):
+    def my_generator_loss(gan, sharp, restored):
+        if fixed:
+            restored = tf.constant(restored.numpy())
+        weight = gan.term_weights if weighted else dict.fromkeys(gan.term_weights, 1)
+        total = weight["pixel"] * tf.reduce_mean(pixel(restored - sharp))
+        if perceptual:
+            total += weight["perceptual"] * gan.perceptual(sharp, restored)
+        return total + sign * weight["adversarial"] * tf.reduce_mean(gan.critic(restored))
+
+    return my_generator_loss
+
+
+def with_update(gan, sharp, restored):
+    right = loss()(gan, sharp, restored)
+    with tf.GradientTape() as tape:
+        wrong = tf.reduce_mean(gan.critic(restored)) - tf.reduce_mean(gan.critic(sharp))
+    weights = gan.critic.trainable_variables
+    gan.critic_optimizer.apply(tape.gradient(wrong, weights), weights)
+    return right
+
 
 WRONG = {
-    "averaged": [
-        (lambda average, weights, m: average + m * (weights - average), "exchanged"),
-        (lambda average, weights, m: m * average + weights, "adds up"),
-        (lambda average, weights, m: 0.5 * average + 0.5 * weights, "plain mean"),
-        (lambda average, weights, m: weights, "it gives"),
+    "critic_update": [
+        (critic(of_critic, sign=-1.0), "score restored crops high"),
+        (critic(of_critic, factor=0.0), "penalty is missing"),
+        (critic(of_critic, factor=1.0), "10 times"),
+        (critic(of_critic, mean=tf.reduce_sum), "take means"),
+        (critic(of_critic, applied=False), "no weight moved"),
+        (all_of_them, "generator moved as well"),
+        (outside_the_tape, "line "),
+        (in_numpy, "numpy"),
+        (nothing, "returns nothing"),
+    ],
+    "generator_loss": [
+        (loss(sign=1.0), "wrong sign"),
+        (loss(sign=0.0), "critic's term is missing"),
+        (loss(pixel=tf.square), "absolute difference"),
+        (loss(perceptual=False), "perceptual loss is missing"),
+        (loss(weighted=False), "not weighted"),
+        (loss(fixed=True), "numpy"),
+        (with_update, "*the change of the critic's weights*"),
+    ],
+    "own_recipe": [
+        (lambda recipe, w: dataclasses.replace(recipe, adversarial=w), "must be 0"),
+        (lambda recipe, w: dataclasses.replace(recipe, pretraining=0.0), "take the argument"),
+        (lambda recipe, w: dataclasses.replace(recipe, critic=w), "*pretraining*"),
+        (lambda recipe, w: dataclasses.replace(recipe, pretraining=0, weight=w), "TypeError"),
+        (lambda recipe, w: {"pretraining": 0.0, "adversarial": w}, "TypeError"),
+        (
+            lambda recipe, w: dataclasses.replace(
+                recipe, pretraining=0.0, adversarial=w, perceptual=w
+            ),
+            "other values",
+        ),
     ],
     "diagnosis": [
-        ([*RIGHT[:3], "sigmoid", "penalty"], "critics are exchanged"),
-        (["learning rate", "photographs", "pairs", "penalty", "sigmoid"], "pixel loss of B and C"),
-        (["pairs", "learning rate", "photographs", "penalty", "sigmoid"], "A and B"),
-        (RIGHT[::-1], "It is not"),
-        (RIGHT[:4], "5 parts"),
-    ],
-    "run_cost": [
-        (lambda o, n, r, u, p: o * n / r / u * p, "3600"),
-        (lambda o, n, r, u, p: o * n / r / 3600 * p, "full rate"),
-        (lambda o, n, r, u, p: p * o * n * u / (3600 * r), "less time"),
-        (lambda o, n, r, u, p: o * n / r / u / 3600, "What do they cost"),
-        (lambda o, n, r, u: o * n / r / u / 3600, "raised TypeError"),
+        (["photographs", "learning rate", "sigmoid", "pairs", "penalty"], "cannot leave"),
+        (["pairs", "learning rate", "penalty", "photographs", "sigmoid"], "A and D"),
+        (["photographs", "penalty", "learning rate", "pairs", "sigmoid"], "B and C"),
+        (["photographs", "pairs", "penalty", "learning rate", "sigmoid"], "B and D"),
+        (["pairs", "photographs", "sigmoid", "penalty", "learning rate"], "hint may help"),
+        (["photographs", "learning rate", "penalty", "pairs"], "5 parts"),
     ],
 }

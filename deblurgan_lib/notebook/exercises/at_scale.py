@@ -18,6 +18,11 @@ def shift(blurred, sharp):
     return (right + width // 2) % width - width // 2, (down + height // 2) % height - height // 2
 
 
+def run_cost(operations, steps, rate, used, price):
+    seconds = operations * steps / (rate * used)
+    return seconds / 3600 * price
+
+
 def _parts(*names):
     """A trial for answers that return several numbers, each with its name."""
 
@@ -107,5 +112,26 @@ EXERCISES = {
         },
         cases=[_pair(5, -3), _pair(-7, 2)],
         trial=_parts("pixels to the right", "pixels down"),
+    ),
+    "run_cost": Exercise(
+        solution=run_cost,
+        hint="How many operations in all? How many of them does the device really do in a second?",
+        insight="This is an estimate. The share that is used is the number to be suspicious of: "
+        "measure it for a hundred steps before you pay for a hundred thousand.",
+        mistakes={
+            "This pays for every second as if it were an hour; one hour has 3600 seconds.": (
+                lambda ops, steps, rate, used, price: ops * steps / (rate * used) * price
+            ),
+            "This takes the device at its full rate. Only a share is used, so it takes longer.": (
+                lambda ops, steps, rate, used, price: ops * steps / rate / 3600 * price
+            ),
+            "A device of which less is used should take longer, and here it takes less time.": (
+                lambda ops, steps, rate, used, price: ops * steps * used / rate / 3600 * price
+            ),
+            "These are hours. What do they cost?": (
+                lambda ops, steps, rate, used, price: ops * steps / (rate * used) / 3600
+            ),
+        },
+        cases=[(1e12, 50_000, 65e12, 0.3, 0.5), (4e12, 630_900, 312e12, 0.25, 2.0)],
     ),
 }

@@ -11,46 +11,99 @@ def psnr(sharp, restored):
     return 10 * np.log10(255**2 / error)
 
 
-def table_of_gains(blurred, restored):
-    gains = np.asarray(restored) - np.asarray(blurred)
-    return gains.mean(), gains.min(), (gains < 0).sum()
+def evaluation(methods, pairs, psnr):
+    table = {}
+    for name, method in {"doing nothing": lambda x: x, **methods}.items():
+        before = np.array([psnr(sharp, blurred) for blurred, sharp in pairs])
+        after = np.array([psnr(sharp, method(blurred)) for blurred, sharp in pairs])
+        gains = after - before
+        table[name] = after.mean(), gains.mean(), gains.min(), (gains < 0).sum()
+    return table
+
+
+def evaluate_as_the_lesson_does(answer, pairs):
+    """The parts of a table: its rows, and each of their four numbers."""
+    table = answer(METHODS, pairs, psnr)
+    if table is ...:
+        return {"rows": ...}
+    if not isinstance(table, dict):
+        raise TypeError(f"a dict is expected, not {type(table).__name__}")
+    for name, numbers in table.items():
+        if np.size(numbers) != 4:
+            raise ValueError(f"{name!r} has not four numbers")
+    columns = np.array(list(table.values()), float).T
+    names = "mean PSNR", "mean gain", "smallest gain", "made worse"
+    return {"rows": list(table), **dict(zip(names, columns, strict=True))}
+
+
+def _with(change):
+    """The solution with one thing done otherwise: a function of (before, after), lists of PSNR."""
+
+    def mistaken(methods, pairs, psnr):
+        table = {}
+        for name, method in {"doing nothing": lambda x: x, **methods}.items():
+            before = np.array([psnr(sharp, blurred) for blurred, sharp in pairs])
+            after = np.array([psnr(sharp, method(blurred)) for blurred, sharp in pairs])
+            table[name] = change(before, after)
+        return table
+
+    return mistaken
 
 
 _random = np.random.default_rng(0)
 SHARP = _random.integers(0, 256, (8, 9, 3), dtype=np.uint8)
 NEAR = np.clip(SHARP.astype(int) + _random.integers(-40, 41, SHARP.shape), 0, 255).astype(np.uint8)
-BLURRED, RESTORED = [25.0, 30.0, 22.0, 28.0], [26.0, 29.5, 25.0, 28.9]
+PAIRS = [(NEAR, SHARP), (NEAR[::-1] // 2, SHARP[::-1] // 2), (NEAR // 3 + 9, SHARP // 3)]
+METHODS = {
+    "darker": lambda x: x - x // 9,
+    "smoother": lambda x: x // 2 + np.roll(x, 1, axis=1) // 2,
+}
 
 EXERCISES = {
-    "table_of_gains": Exercise(
-        solution=table_of_gains,
-        hint="Subtract photograph by photograph first; then take the mean, the smallest, and count "
-        "those below zero.",
-        insight="A mean can rise while every other photograph is made worse. The worst case and "
-        "the count say so.",
+    "evaluation": Exercise(
+        solution=evaluation,
+        hint='Begin with `{"doing nothing": lambda x: x, **methods}`. For each method, make two '
+        "lists of PSNR, before and after, subtract photograph by photograph, and only then take "
+        "the mean, the smallest, and the count of those below zero.",
+        insight="A mean can rise while every other photograph is made worse. The smallest gain and "
+        "the count say so, and the first row says what all others are compared with.",
         mistakes={
-            "These are losses: a gain is what restored has more than blurred.": (
-                lambda blurred, restored: (
-                    np.mean(blurred) - np.mean(restored),
-                    np.min(np.subtract(blurred, restored)),
-                    np.sum(np.subtract(blurred, restored) < 0),
+            "The row of doing nothing is missing; without it nobody can tell what a score is "
+            "worth.": lambda methods, pairs, psnr: {
+                name: row
+                for name, row in evaluation(methods, pairs, psnr).items()
+                if name != "doing nothing"
+            },
+            "These are losses: a gain is what the restored has more than the blurred.": _with(
+                lambda before, after: (
+                    after.mean(),
+                    (before - after).mean(),
+                    (before - after).min(),
+                    (before < after).sum(),
                 )
             ),
             "The smallest gain is not the difference of the smallest scores: they may belong to "
-            "two photographs.": lambda blurred, restored: (
-                np.mean(restored) - np.mean(blurred),
-                np.min(restored) - np.min(blurred),
-                np.sum(np.subtract(restored, blurred) < 0),
+            "two photographs.": _with(
+                lambda before, after: (
+                    after.mean(),
+                    (after - before).mean(),
+                    after.min() - before.min(),
+                    (after < before).sum(),
+                )
             ),
             "This counts the photographs that got better; those that got worse are asked for.": (
-                lambda blurred, restored: (
-                    np.mean(restored) - np.mean(blurred),
-                    np.min(np.subtract(restored, blurred)),
-                    np.sum(np.subtract(restored, blurred) > 0),
+                _with(
+                    lambda before, after: (
+                        after.mean(),
+                        (after - before).mean(),
+                        (after - before).min(),
+                        (after > before).sum(),
+                    )
                 )
             ),
         },
-        cases=[(BLURRED, RESTORED), ([20.0, 21.0, 22.0, 23.0], [19.0, 23.0, 23.0, 23.0])],
+        cases=[(PAIRS,), (PAIRS[::-1] + PAIRS[:1],)],
+        trial=evaluate_as_the_lesson_does,
     ),
     "psnr": Exercise(
         solution=psnr,
