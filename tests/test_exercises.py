@@ -264,20 +264,24 @@ def test_lesson_00_scores_and_restores_with_the_learners_functions_if_they_are_r
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answered", [True, False])
-def test_lesson_01_trains_with_the_learners_steps_if_they_are_right(answered, capsys):
-    """The cells up to its own GAN, with both stubs answered or left as they are."""
+def test_lesson_01_trains_and_counts_with_the_learners_answers_if_they_are_right(answered, capsys):
+    """The cells up to the collapse, with all three stubs answered or left as they are."""
     answers = {
         "my_discriminator_step": "toy.discriminator_step(discriminator, optimizer, real, fake)",
         "my_generator_step": "toy.generator_step(generator, discriminator, optimizer, noise)",
+        "my_modes_covered": 'solutions["modes_covered"](points, centres, radius, least)',
     }
-    space = run_cells("01_gan_basics", answers if answered else {}, "ring_gan", ring_steps=100)
+    steps = {"ring_steps": 100, "digit_steps": 100}
+    space = run_cells("01_gan_basics", answers if answered else {}, "hasty_gan", **steps)
     said = capsys.readouterr().out
-    assert said.count("the lesson runs your answer") == 2 * answered
-    assert said.count("the lesson runs the library's") == 2 * (not answered)
+    assert said.count("the lesson runs your answer") == 3 * answered
+    assert said.count("the lesson runs the library's") == 3 * (not answered)
     gan = space["ring_gan"]
     own = space["my_discriminator_step"], space["my_generator_step"]
     run = gan.discriminator_step, gan.generator_step
     assert run == (own if answered else (toy.discriminator_step, toy.generator_step))
+    solution = find("modes_covered").solution
+    assert space["modes_covered"] == (space["my_modes_covered"] if answered else solution)
     assert gan.generator_optimizer.iterations == gan.discriminator_optimizer.iterations == 100
 
 
