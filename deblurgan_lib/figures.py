@@ -5,6 +5,7 @@ the same code serves notebooks, scripts and tests.
 """
 
 import io
+import itertools
 import math
 
 import numpy as np
