@@ -33,6 +33,7 @@ PARAMETERS = {
 # With pytest-xdist a file goes to one process as a whole, as a notebook must, whose cells share a
 # kernel. The longest come first, so that no process waits for another in the end.
 FIRST = (
+    "test_exercises.py",
     "05_training.ipynb",
     "06_results.ipynb",
     "test_interruptions.py",
@@ -48,6 +49,8 @@ FIRST = (
     "test_cli.py",
     "test_gan.py",
     "test_restore.py",
+    "07_what_the_article_got_wrong.ipynb",
+    "10_at_scale.ipynb",
 )
 TOGETHER = {"06_results.ipynb": "05_training.ipynb"}  # It looks at the run of lesson 05.
 

