@@ -26,7 +26,7 @@ help:
 	@echo "make benchmark  time steps and photographs against others; results in benchmarks/RESULTS.md"
 	@echo "make gpu-check   train each recipe for 200 steps on a GPU: a table to paste into an issue"
 	@echo "make quality    score the shipped generators beside older methods: docs/quality.csv"
-	@echo "make recipes    train all three recipes for the same number of steps, for lesson 06"
+	@echo "make recipes    train all three recipes for the same number of steps, for the README"
 	@echo "make repository   set the address of the repository everywhere: that of the remote 'origin', or"
 	@echo "                  NAME=owner/name; with TAG=v1.0 Colab takes the lessons and library of that tag"
 	@echo "make clean      remove the environment and everything that was made; runs/ and data/ stay"

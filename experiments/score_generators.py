@@ -33,12 +33,9 @@ def main():
     parser.add_argument("--material", type=Path, nargs="+", required=True)
     parser.add_argument("--generator", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--save", type=Path, help="where the generator is saved, in float16")
     parser.add_argument("--distance", action="store_true", help="our perceptual distance as well")
     args = parser.parse_args()
     model = load(args.generator)
-    if args.save:
-        restoration.save(model, args.save, half=True)
     perceptual = evaluation.PerceptualDistance() if args.distance else None
     for group, pairs in training.kept_aside(args.material).items():
         rows = []
