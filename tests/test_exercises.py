@@ -175,7 +175,7 @@ def test_the_lesson_goes_on_with_a_right_answer_and_with_the_librarys_otherwise(
     assert "runs your answer" in capsys.readouterr().out
     for answer in (..., lambda a, b: 0, lambda a, b: a[99]):
         assert exercises.use("wasserstein_1d", answer) is find("wasserstein_1d").solution
-        assert "the lesson runs the library's" in capsys.readouterr().out
+        assert "The lesson runs the library's" in capsys.readouterr().out
 
 
 def test_progress_counts_what_is_right_now(capsys, monkeypatch):
@@ -217,115 +217,98 @@ def test_the_lesson_holds_its_exercises_untouched(path):
     assert found == list(exercises.LESSONS.get(path.stem[:2], []))
 
 
-def run_cells(stem, answers, last, without=(), **parameters):
-    """Run the cells of a lesson up to the one that makes `last`; returns all names.
+def answered(source):
+    """The source of a cell, with the stub in it answered by the solution of its exercise."""
+    tree = ast.parse(source)
+    stubs = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "exercises.check":
+            name, stub = ast.literal_eval(node.args[0]), ast.unparse(node.args[1])
+            if stub in stubs:
+                arguments = ", ".join(each.arg for each in stubs[stub].args.args)
+                source = source.replace("return ...", f"return solutions[{name!r}]({arguments})")
+    return source
+
+
+@pytest.fixture
+def run_answered(monkeypatch):
+    """Runs a lesson whose exercises are answered; nbval runs it unanswered.
 
     Args:
-        answers: from the stub of an exercise to what it returns; the other stubs stay as they are.
+        stem: of the notebook.
+        last: a name; the cells up to the one that makes it are run.
         without: texts; the cells that hold one of them are left out.
         parameters: other values for those of the lesson.
+
+    Returns:
+        all names of the lesson, and the answers that it goes on with, by exercise.
     """
-    cells = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells
-    sources = [cell.source for cell in cells if cell.cell_type == "code"]
-    space = {"__name__": "lesson", "solutions": {name: find(name).solution for name in NAMES}}
-    assert all(any(text in source for source in sources) for text in without)
-    for source in sources[1:]:
-        if any(text in source for text in without):
-            continue
-        for stub, answer in answers.items():
-            if f"def {stub}(" in source:
-                source = source.replace("return ...", f"return {answer}")
-        exec(source, space)
-        space |= parameters
-        if last in space:
-            return space
-    raise AssertionError(f"no cell makes {last}")
+    taken, use = {}, exercises.use
+
+    def take(name, answer):
+        taken[name] = use(name, answer)
+        assert taken[name] is answer is not find(name).solution
+        return answer
+
+    monkeypatch.setattr(exercises, "use", take)
+
+    def run(stem, last, without=(), **parameters):
+        cells = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells
+        sources = [cell.source for cell in cells if cell.cell_type == "code"]
+        space = {"__name__": "lesson", "solutions": {name: find(name).solution for name in NAMES}}
+        assert all(any(text in source for source in sources) for text in without)
+        for source in sources[1:]:
+            if not any(text in source for text in without):
+                exec(answered(source), space)
+                space |= parameters
+            if last in space:
+                return space, taken
+        raise AssertionError(f"no cell makes {last}")
+
+    return run
 
 
 @pytest.mark.slow
-def test_lesson_00_scores_and_restores_with_the_learners_functions_if_they_are_right(capsys):
-    """The cells up to the restoration by hand, both stubs answered; nbval runs them unanswered."""
-    answers = {
-        "my_gain": 'solutions["gain"](blurred, restored, sharp)',
-        "my_restore": 'solutions["restore"](network, photo)',
-    }
-    space = run_cells("00_start_here", answers, "again", steps=6)
-    assert capsys.readouterr().out.count("the lesson runs your answer") == 2
-    assert [space["gain"], space["restore_by_hand"]] == [space[stub] for stub in answers]
+def test_lesson_00_scores_and_restores_with_the_learners_functions(run_answered):
+    space, taken = run_answered("00_start_here", "again", steps=6)
+    assert taken == {"gain": space["gain"], "restore": space["restore_by_hand"]}
     assert (space["again"] == space["restore"](space["generator"], space["sharp"])).all()
 
 
 @pytest.mark.slow
-def test_lesson_01_trains_and_counts_with_the_learners_answers_if_they_are_right(capsys):
-    """The cells up to the collapse, all three stubs answered; nbval runs them unanswered."""
-    answers = {
-        "my_discriminator_step": "toy.discriminator_step(discriminator, optimizer, real, fake)",
-        "my_generator_step": "toy.generator_step(generator, discriminator, optimizer, noise)",
-        "my_modes_covered": 'solutions["modes_covered"](points, centres, radius, least)',
-    }
-    steps = {"ring_steps": 100, "digit_steps": 100}
-    space = run_cells("01_gan_basics", answers, "hasty_gan", **steps)
-    assert capsys.readouterr().out.count("the lesson runs your answer") == 3
+def test_lesson_01_trains_and_counts_with_the_learners_functions(run_answered):
+    """Up to the collapse."""
+    space, taken = run_answered("01_gan_basics", "hasty_gan", ring_steps=100, digit_steps=100)
     gan = space["ring_gan"]
-    run = [gan.discriminator_step, gan.generator_step, space["modes_covered"]]
-    assert run == [space[stub] for stub in answers]
+    assert taken == {
+        "discriminator_step": gan.discriminator_step,
+        "generator_step": gan.generator_step,
+        "modes_covered": space["modes_covered"],
+    }
     assert gan.generator_optimizer.iterations == gan.discriminator_optimizer.iterations == 100
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answered", [True, False])
-def test_lesson_02_blurs_and_pairs_with_the_learners_functions_if_they_are_right(answered, capsys):
-    """The cells up to the pairing, with all three stubs answered or left as they are."""
-    answers = {
-        "my_blur": 'solutions["blur_by_kernel"](photo, kernel)',
-        "my_average_light": 'solutions["average_light"](frames)',
-        "my_partners": 'solutions["partners"](blurred, sharp)',
-    }
-    space = run_cells("02_gopro_data", answers if answered else {}, "by_name")
-    said = capsys.readouterr().out
-    assert said.count("the lesson runs your answer") == 3 * answered
-    assert said.count("the lesson runs the library's") == 3 * (not answered)
-    names = ("blur_by_kernel", "average_light", "partners")
-    run = [space[name] for name in names]
-    assert run == [
-        space[stub] if answered else find(name).solution
-        for stub, name in zip(answers, names, strict=True)
-    ]
+def test_lesson_02_blurs_and_pairs_with_the_learners_functions(run_answered):
+    space, taken = run_answered("02_gopro_data", "by_name")
+    assert taken == {name: space[name] for name in ("blur_by_kernel", "average_light", "partners")}
     assert space["by_name"][1] == "none" and space["by_name"][0] == space["sharp_names"][0]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answered", [True, False])
-def test_lesson_03_assembles_the_learners_parts_if_they_are_right(answered, capsys):
-    """The cells up to the whole generator, with both stubs answered or left as they are."""
-    answers = {
-        "my_residual_block": 'solutions["residual_block"](x)',
-        "my_global_skip": 'solutions["global_skip"](computed, blurred)',
-    }
-    space = run_cells("03_generator_and_critic", answers if answered else {}, "whole")
-    said = capsys.readouterr().out
-    assert said.count("the lesson runs your answer") == 2 * answered
-    own = [space[stub] for stub in answers]
-    solutions = [find(name).solution for name in ("residual_block", "global_skip")]
-    assert [space["block"], space["skip"]] == (own if answered else solutions)
-    assert "the same picture as the library's: True" in said
+def test_lesson_03_assembles_the_learners_parts(run_answered, capsys):
+    """Up to the whole generator."""
+    space, taken = run_answered("03_generator_and_critic", "whole")
+    assert taken["residual_block"] is space["block"] and taken["global_skip"] is space["skip"]
+    assert "the same picture as the library's: True" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_lesson_04_uses_the_learners_losses_if_they_are_right(capsys):
-    """The cells that judge and use the three answers; gradients are given, not computed.
-
-    That the lesson runs the library's otherwise is in its stored outputs.
-    """
-    answers = {
-        "my_perceptual_loss": 'solutions["perceptual_loss"](network, sharp, restored)',
-        "my_gradient_penalty": 'solutions["gradient_penalty"](critic, real, fake, alpha)',
-        "my_weight": 'solutions["matching_weight"](pixel_gradient, term_gradient, share)',
-    }
+def test_lesson_04_uses_the_learners_losses(run_answered, capsys):
+    """The cells that judge and use the three answers; gradients are given, not computed."""
     pulls = {"pixel": 4.0, "perceptual": 2.0, "adversarial": 1.0}
-    space = run_cells(
+    space, taken = run_answered(
         "04_losses",
-        answers,
         "found",
         without=(
             *("figure_sliders(", "answers.items(", "damaged.items(", "matched("),
@@ -335,37 +318,51 @@ def test_lesson_04_uses_the_learners_losses_if_they_are_right(capsys):
         ruler_steps=2,
         gradients={"blurred": {name: np.full((1, 2, 2, 3), pull) for name, pull in pulls.items()}},
     )
-    said = capsys.readouterr().out
-    assert said.count("the lesson runs your answer") == 3
-    run = [space["perceptual"].func, space["penalty"], space["weight"]]
-    assert run == [space[stub] for stub in answers]
+    assert taken == {
+        "perceptual_loss": space["perceptual"].func,
+        "gradient_penalty": space["penalty"],
+        "matching_weight": space["weight"],
+    }
     assert np.isfinite([distances for distances, _ in space["rulers"].values()]).all()
+    said = capsys.readouterr().out
     assert "blurred, perceptual: 1.0000\nblurred, adversarial: 2.0000" in said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answered", [True, False])
-def test_lesson_09_filters_and_centres_with_the_learners_functions(answered, capsys):
+def test_lesson_05_trains_with_the_learners_functions(run_answered):
+    """The cells of section 3."""
+    large_run = "training.train(", "live.begin", "run.report", "run.generator"
+    space, taken = run_answered("05_training", "history", without=large_run, fit_steps=1)
+    assert taken == {name: space[name] for name in ("critic_update", "generator_loss")}
+    gan, history = space["gan"], space["history"]
+    assert gan.optimizer.iterations == gan.critic_optimizer.iterations == 3
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert {"critic", "loss", "val_psnr"} == set(history)
+
+
+@pytest.mark.slow
+def test_lesson_06_measures_with_the_learners_functions(run_answered):
+    """Up to the table."""
+    space, taken = run_answered("06_results", "table")
+    assert taken["psnr"] is space["measured_psnr"] and "evaluation" in taken
+    assert list(space["table"]) == ["doing nothing", "unsharp mask", "generator"]
+    mean, gain, smallest, worse = space["table"]["doing nothing"]
+    assert (gain, smallest, worse) == (0, 0, 0) and mean == pytest.approx(26.945, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_lesson_09_filters_and_centres_with_the_learners_functions(run_answered):
     """The cells that judge and use both answers; no kernel is searched for."""
-    answers = {
-        "my_wiener_filter": 'solutions["wiener_filter"](kernel_spectrum, balance)',
-        "my_centred_kernel": 'solutions["centred_kernel"](psf)',
-    }
     deconvolved = []
-    space = run_cells(
+    space, taken = run_answered(
         "09_one_camera_motion",
-        answers if answered else {},
         "score",
         without=("two_rows(", "as_picture(", "views =", "methods =", "beside =", "estimate_psf("),
         refined=np.pad([[0.25, 0.75]], ((7, 7), (6, 7))),
         estimate=None,
         deconvolve=lambda blurred, estimate, psf: deconvolved.append(psf) or blurred,
     )
-    said = capsys.readouterr().out
-    assert said.count("the lesson runs your answer") == 2 * answered
-    own = [space[stub] for stub in answers]
-    solutions = [find(name).solution for name in ("wiener_filter", "centred_kernel")]
-    assert [space["wiener_filter"], space["centred_kernel"]] == (own if answered else solutions)
+    assert taken == {name: space[name] for name in ("wiener_filter", "centred_kernel")}
     blurred, sharp = (space[name][100:228, 100:228] for name in ("blurred", "sharp"))
     filtered = space["filtered"](blurred, space["true_psf"], 2e-3)
     psnr, middle = space["evaluation"].psnr, np.s_[40:88, 40:88]
@@ -375,59 +372,10 @@ def test_lesson_09_filters_and_centres_with_the_learners_functions(answered, cap
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answered", [True, False])
-def test_lesson_10_counts_and_finds_shifts_with_the_learners_functions(answered, capsys):
+def test_lesson_10_counts_and_finds_shifts_with_the_learners_functions(run_answered):
     """The cells that judge and use both answers, and the pairs between them."""
-    answers = {
-        "my_conv_cost": 'solutions["conv_cost"](kernel, channels_in, channels_out, height, width,'
-        " stride)",
-        "my_shift": 'solutions["shift"](blurred, sharp)',
-    }
-    space = run_cells(
-        "10_at_scale",
-        answers if answered else {},
-        "late",
-        without=("networks = {", "work_of", "seconds[", "border_error(stack("),
-    )
-    said = capsys.readouterr().out
-    assert said.count("the lesson runs your answer") == 2 * answered
-    own = [space[stub] for stub in answers]
-    solutions = [find(name).solution for name in ("conv_cost", "shift")]
-    assert [space["conv_cost"], space["shift"]] == (own if answered else solutions)
+    without = "networks = {", "work_of", "seconds[", "border_error(stack("
+    space, taken = run_answered("10_at_scale", "late", without=without)
+    assert taken == {name: space[name] for name in ("conv_cost", "shift")}
     assert np.abs(space["found"]["this data set"]).max() <= 1
     assert np.min(space["found"]["one frame late"], axis=0)[0] >= 12
-
-
-@pytest.mark.slow
-def test_lesson_05_trains_with_the_learners_functions_if_they_are_right(capsys):
-    """The cells of section 3, with both stubs answered; nbval runs them unanswered."""
-    answers = {
-        "my_critic_update": 'solutions["critic_update"](gan, blurred, sharp, penalty)',
-        "my_generator_loss": 'solutions["generator_loss"](gan, sharp, restored)',
-    }
-    large_run = "training.train(", "live.begin", "run.report", "run.generator"
-    space = run_cells("05_training", answers, "history", without=large_run, fit_steps=1)
-    assert capsys.readouterr().out.count("the lesson runs your answer") == 2
-    assert space["critic_update"] is space["my_critic_update"]
-    assert space["generator_loss"] is space["my_generator_loss"]
-    gan, history = space["gan"], space["history"]
-    assert gan.optimizer.iterations == gan.critic_optimizer.iterations == 3
-    assert all(np.isfinite(values).all() for values in history.values())
-    assert {"critic", "loss", "val_psnr"} == set(history)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("answered", [True, False])
-def test_lesson_06_measures_with_the_learners_functions_if_they_are_right(answered, capsys):
-    """The cells up to the table, with both stubs answered or left as they are."""
-    answers = {
-        "my_psnr": 'solutions["psnr"](sharp, restored)',
-        "my_evaluation": 'solutions["evaluation"](methods, pairs, psnr)',
-    }
-    space = run_cells("06_results", answers if answered else {}, "table")
-    said = capsys.readouterr().out
-    assert said.count("the lesson runs your answer") == 2 * answered
-    assert space["measured_psnr"] is (space["my_psnr"] if answered else find("psnr").solution)
-    assert list(space["table"]) == ["doing nothing", "unsharp mask", "generator"]
-    mean, gain, smallest, worse = space["table"]["doing nothing"]
-    assert (gain, smallest, worse) == (0, 0, 0) and mean == pytest.approx(26.945, abs=1e-3)

@@ -94,8 +94,8 @@ def use(name: str, answer):
         return answer
     _display(
         "The library's",
-        f"Your answer to `{name}` is not right yet, so the lesson runs the library's. Run this "
-        "cell again when yours is.",
+        f"The lesson runs the library's answer to `{name}` until yours is right. Then run this "
+        "cell again.",
     )
     return _find(name).solution
 
