@@ -270,15 +270,18 @@ def run_answered(monkeypatch):
 
 @pytest.mark.slow
 def test_lesson_00_scores_and_restores_with_the_learners_functions(run_answered):
-    space, taken = run_answered("00_start_here", "again", steps=6)
+    space, taken = run_answered(
+        "00_start_here", "again", without=["trial = trained("], steps=2, look=None
+    )
     assert taken == {"gain": space["gain"], "restore": space["restore_by_hand"]}
     assert (space["again"] == space["restore"](space["generator"], space["sharp"])).all()
 
 
 @pytest.mark.slow
 def test_lesson_01_trains_and_counts_with_the_learners_functions(run_answered):
-    """Up to the collapse."""
-    space, taken = run_answered("01_gan_basics", "hasty_gan", ring_steps=100, digit_steps=100)
+    """Up to the collapse, without the digits."""
+    without = "digit_gan", "LogisticRegression"
+    space, taken = run_answered("01_gan_basics", "hasty_gan", without, ring_steps=100)
     gan = space["ring_gan"]
     assert taken == {
         "discriminator_step": gan.discriminator_step,

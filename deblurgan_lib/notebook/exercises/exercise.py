@@ -5,6 +5,7 @@ with the known mistakes as well, so that most wrong answers get a specific expla
 """
 
 import copy
+import functools
 import traceback
 import warnings
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise.
 
@@ -72,7 +73,7 @@ def judge(exercise: Exercise, answer) -> Verdict:
                 return NOT_ATTEMPTED
     except _Unusable as problem:
         return Verdict("Not yet", str(problem))
-    wanted = [_run(exercise, exercise.solution, case) for case in exercise.cases]
+    wanted = list(_known(exercise, exercise.solution))
     right = {
         name: all(_equal(a[name], b[name], exercise.tolerance) for a, b in zip(results, wanted))
         for name in wanted[0]
@@ -81,10 +82,19 @@ def judge(exercise: Exercise, answer) -> Verdict:
     if all(right.values()):
         return Verdict("Correct", exercise.insight, parts)
     for message, mistake in exercise.mistakes.items():
-        mistaken = (_run(exercise, mistake, case) for case in exercise.cases)
-        if _all_equal(results, mistaken, exercise.tolerance):
+        if _all_equal(results, _known(exercise, mistake), exercise.tolerance):
             return Verdict("Not yet", message, parts)
     return Verdict("Not yet", _first_difference(exercise, results, wanted), parts)
+
+
+def _known(exercise, function):
+    """What the solution or a known mistake does with the cases, computed when it is asked for."""
+    return (_known_case(exercise, function, place) for place in range(len(exercise.cases)))
+
+
+@functools.cache
+def _known_case(exercise, function, place) -> dict[str, np.ndarray]:
+    return _run(exercise, function, exercise.cases[place])
 
 
 def _run(exercise, answer, case) -> dict[str, np.ndarray]:
