@@ -354,6 +354,15 @@ def test_lesson_06_measures_with_the_learners_functions(run_answered):
 
 
 @pytest.mark.slow
+def test_lesson_07_moves_a_kernel_back_with_the_learners_function(run_answered):
+    without = "train_on_batch", "means =", "off, bins"
+    space, taken = run_answered("07_what_the_article_got_wrong", "again", without)
+    assert taken == {"centre_of_mass": space["centre_of_mass"]}
+    assert (space["moved_back"] == np.pad(space["kernel"], 3)).all()
+    assert space["again"] == pytest.approx(space["centred"], abs=0.01)
+
+
+@pytest.mark.slow
 def test_lesson_09_filters_and_centres_with_the_learners_functions(run_answered):
     """The cells that judge and use both answers; no kernel is searched for."""
     deconvolved = []
@@ -375,10 +384,14 @@ def test_lesson_09_filters_and_centres_with_the_learners_functions(run_answered)
 
 
 @pytest.mark.slow
-def test_lesson_10_counts_and_finds_shifts_with_the_learners_functions(run_answered):
-    """The cells that judge and use both answers, and the pairs between them."""
-    without = "networks = {", "work_of", "seconds[", "border_error(stack("
-    space, taken = run_answered("10_at_scale", "late", without=without)
-    assert taken == {name: space[name] for name in ("conv_cost", "shift")}
+def test_lesson_10_counts_finds_shifts_and_reckons_with_the_learners_functions(run_answered):
+    """The cells that judge and use the answers, and the pairs between them."""
+    costs = "networks = {", "work_of", "seconds[", "border_error(stack(", "step_operations"
+    speeds = "decoding", "speeds", "start_step"
+    without = (*costs, *speeds, "runs = {", "runs.items()")
+    totals = {"paper, full": 4e17}
+    space, taken = run_answered("10_at_scale", "hours", without=without, totals=totals)
+    assert taken == {name: space[name] for name in ("conv_cost", "shift", "run_cost")}
+    assert space["best"] == pytest.approx(4e17 / (989e12 * 0.1) / 3600)  # On the last GPU.
     assert np.abs(space["found"]["this data set"]).max() <= 1
     assert np.min(space["found"]["one frame late"], axis=0)[0] >= 12
