@@ -1,6 +1,7 @@
 """The conventions that every lesson keeps; pytest --nbval runs them."""
 
 import ast
+import csv
 import hashlib
 import importlib.util
 import itertools
@@ -430,6 +431,20 @@ def test_a_lesson_links_to_the_glossary_at_a_terms_first_use(lesson):
     if number(lesson) in LINKED:
         explained = {term for term, (_, where) in glossary().items() if where == number(lesson)}
         assert explained <= set(linked)
+
+
+def test_what_was_found_in_an_experiment_is_in_the_table_of_its_script():
+    with (ROOT / "docs" / "lesson_tables.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = {}
+    for row in rows:
+        unit = {"gain (dB)": "{:+.2f} dB", "distance left (%)": "{}%", "PSNR (dB)": "{} dB"}
+        value = float(row["value"])
+        found.setdefault((row["lesson"], row["row"]), []).append(unit[row["measure"]].format(value))
+    texts = {path.name[:2]: prose(nbformat.read(path, as_version=4)) for path in LESSONS}
+    for (name, row), values in found.items():
+        first = f'`"{row}"`' if name == "03" else "`{}` | {}".format(*row.split(", "))
+        assert f"| {first} | {' | '.join(values)} |" in texts[name]
 
 
 def test_the_readme_is_short_and_lists_every_lesson():

@@ -70,12 +70,4 @@ WRONG = {
         (penalty(mean=tf.reduce_sum), "sum of the map"),
         (outside_the_tape, "line "),
     ],
-    "matching_weight": [
-        (lambda p, t, share: share * np.sum(t**2) ** 0.5 / np.sum(p**2) ** 0.5, "upside down"),
-        (lambda p, t, share: share * (p * p).sum() / (t * t).sum(), "squared norms"),
-        (lambda p, t, share: share * p.mean() / t.mean(), "cancel"),
-        (lambda p, t, share: share * abs(p).max() / abs(t).max(), "largest entries"),
-        (lambda p, t, share: np.sqrt((p**2).sum() / (t**2).sum()), "`share` is missing"),
-        (lambda p, t, share: share, "it gives"),
-    ],
 }

@@ -11,9 +11,9 @@ from ...models.layers import initial_weights
 from .exercise import Exercise
 
 
-def receptive_field(layers):
+def receptive_field(stack):
     seen, step = 1, 1
-    for kernel, stride in layers:
+    for kernel, stride in stack:
         seen += (kernel - 1) * step
         step *= stride
     return seen

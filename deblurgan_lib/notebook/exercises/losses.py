@@ -28,13 +28,7 @@ def gradient_penalty(critic, real, fake, alpha):
     return tf.reduce_mean((norm - 1) ** 2)
 
 
-def matching_weight(pixel_gradient, term_gradient, share):
-    return share * np.linalg.norm(pixel_gradient) / np.linalg.norm(term_gradient)
-
-
 _RANDOM = np.random.default_rng(1)
-_PIXEL = np.sign(_RANDOM.standard_normal((2, 4, 4, 3))) / 96
-_TERM = _RANDOM.standard_normal((2, 4, 4, 3)) ** 3
 _PHOTOS = _RANDOM.uniform(-1, 1, (2, 3, 4, 4, 3)).astype("float32")
 _ALPHA = np.reshape([0.2, 0.5, 0.9], (3, 1, 1, 1)).astype("float32")
 _COLOURS = _RANDOM.standard_normal((3, 5)).astype("float32")
@@ -220,32 +214,5 @@ EXERCISES = {
         },
         cases=[(False, 1.0), (True, 1.0), (False, 0.0)],
         tolerance=1e-3,  # The constant under the root is the learner's choice.
-    ),
-    "matching_weight": Exercise(
-        solution=matching_weight,
-        hint="The weighted gradient is the weight times the gradient, and its norm is the weight "
-        "times the norm. Write down what is asked for and solve for the weight.",
-        insight="The values of the two losses were never needed. The right weight for another "
-        "crop size, critic or feature layer is another one.",
-        mistakes={
-            "The ratio is upside down: a term with a large gradient needs a small weight.": (
-                lambda pixel, term, share: share * np.linalg.norm(term) / np.linalg.norm(pixel)
-            ),
-            "These are squared norms; a weight of 2 makes a gradient twice as long, not four "
-            "times.": lambda pixel, term, share: share * np.sum(pixel**2) / np.sum(term**2),
-            "The mean of a gradient lets positive and negative entries cancel; use the norm.": (
-                lambda pixel, term, share: share * np.mean(pixel) / np.mean(term)
-            ),
-            "`share` is how many times as hard the other term pulls: multiply by it.": (
-                lambda pixel, term, share: np.linalg.norm(pixel) / np.linalg.norm(term) / share
-            ),
-            "This compares the largest entries. One pixel would decide; use the norm over all.": (
-                lambda pixel, term, share: share * np.abs(pixel).max() / np.abs(term).max()
-            ),
-            "`share` is missing: this makes both gradients equally long.": (
-                lambda pixel, term, share: np.linalg.norm(pixel) / np.linalg.norm(term)
-            ),
-        },
-        cases=[(_PIXEL, _TERM, 0.2), (_TERM, _PIXEL, 1.0)],
     ),
 }
