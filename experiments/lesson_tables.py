@@ -41,7 +41,7 @@ def parts(seeds: int = 2) -> list[dict]:
             options = {"block": lesson["block"], "skip": lesson["skip"], **options}
             gain = lesson["train_briefly"](lesson["assemble"](**options))[1]
             row = {"lesson": "03", "row": change, "seed": seed}
-            found.append(row | {"measure": "gain (dB)", "value": f"{gain:.2f}"})
+            found.append(row | {"measure": "gain (dB)", "value": f"{round(gain, 2) + 0.0:.2f}"})
             print(found[-1], flush=True)
     return found
 
