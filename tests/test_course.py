@@ -46,6 +46,15 @@ def test_start_says_what_there_is(capsys, monkeypatch):
     assert "Keras 3." in printed and "'smoke'" in printed
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_checking_the_machine_prints_what_is_wrong(right, capsys, monkeypatch):
+    found = "ok    Python 3\n" + right * "ok" + (not right) * "LOOK" + "  Keras 2 - pip install"
+    monkeypatch.setattr(course.machine, "check", lambda: print(found) or right)
+    course.check_machine()
+    said = "ok    all is as the course needs it" if right else "LOOK  Keras 2 - pip install"
+    assert capsys.readouterr().out.splitlines()[:-1] == [said]
+
+
 def test_the_map_shows_every_lesson_and_marks_one(monkeypatch):
     shown = []
     monkeypatch.setattr(course, "show", lambda fig, alt: shown.append((fig, alt)))
