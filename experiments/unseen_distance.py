@@ -3,6 +3,8 @@
     python experiments/quality.py ... --pictures DIR
     python experiments/unseen_distance.py DIR
 
+With `--table` it fills another table of this form, such as that of `mixes.py`.
+
 A generator that was trained for the features of a network is flattered by a distance that this
 network measures (lesson 06). So these are distances by EfficientNet-Lite0 (Tan and Le 2019), whose
 weights come with a package. It needs an environment of its own, with torch, numpy, pillow,
@@ -55,9 +57,10 @@ class UnseenDistance:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path)
+    parser.add_argument("--table", type=Path, default=TABLE)
     args = parser.parse_args()
     distance = UnseenDistance()
-    with TABLE.open(newline="", encoding="utf-8") as file:
+    with args.table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for photographs in sorted(path for path in args.pictures.iterdir() if path.is_dir()):
         sharp = {path.name: distance.features(path) for path in (photographs / "sharp").iterdir()}
@@ -69,7 +72,7 @@ def main():
                     raise SystemExit(f"{folder} has {len(found)} pictures, the table {row['n']}.")
                 row["unseen"] = f"{np.mean(found):.4f}"
                 print(photographs.name, row["method"], row["unseen"], flush=True)
-    with TABLE.open("w", newline="", encoding="utf-8") as file:
+    with args.table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
