@@ -323,20 +323,29 @@ def test_lesson_04_uses_the_learners_losses(run_answered):
 @pytest.mark.slow
 def test_lesson_05_trains_with_the_learners_functions(run_answered):
     """The cells of section 3."""
+    import tensorflow as tf
+
+    from deblurgan_lib.photos import to_uint8
+
     large_run = "training.train(", "live.begin", "run.report", "run.generator"
     space, taken = run_answered("05_training", "history", without=large_run, fit_steps=1)
     assert taken == {name: space[name] for name in ("critic_update", "generator_loss")}
     gan, history = space["gan"], space["history"]
     assert gan.optimizer.iterations == gan.critic_optimizer.iterations == 3
     assert all(np.isfinite(values).all() for values in history.values())
-    assert {"critic", "loss", "val_psnr"} == set(history)
+    assert {"critic", "loss", "of the blurred", "val_psnr"} == set(history)
+    ((blurred, sharp),) = space["held_out"]
+    psnr_blurred = tf.image.psnr(to_uint8(sharp), to_uint8(blurred), 255)
+    assert space["nothing"]["psnr"] == pytest.approx(np.mean(psnr_blurred), abs=1e-3)
 
 
 @pytest.mark.slow
-def test_lesson_06_measures_with_the_learners_functions(run_answered):
+def test_lesson_06_measures_with_the_learners_functions(run_answered, capsys):
     """Up to the table."""
     space, taken = run_answered("06_results", "table")
-    assert taken["psnr"] is space["measured_psnr"] and "evaluation" in taken
+    assert taken["metric_test"] is space["metric_test"] and "evaluation" in taken
+    said = capsys.readouterr().out
+    assert said.count(" passes\n") == 3 and said.count(" is faulty\n") == 1
     assert list(space["table"]) == ["doing nothing", "unsharp mask", "generator"]
     mean, gain, smallest, worse = space["table"]["doing nothing"]
     assert (gain, smallest, worse) == (0, 0, 0) and mean == pytest.approx(26.945, abs=1e-3)

@@ -1,17 +1,30 @@
 import numpy as np
 
 
-def mse(a, b):
-    return np.mean((a.astype(float) - b.astype(float)) ** 2)
+def flat(level, kind=np.uint8):
+    return np.full((4, 5, 3), level, kind)
 
 
-def eight_bits(a, b):
-    return 20 * np.log10(255) - 10 * np.log10(np.mean(np.square(a - b)))
+def pairs_of_levels(*pairs, kind=np.uint8, error=0.05):
+    """A test with pictures of one level each, whose PSNR is 20 log10(255 / difference)."""
+
+    def test(metric):
+        known = [20 * np.log10(255 / abs(a - b)) for a, b in pairs]
+        found = [metric(flat(a, kind), flat(b, kind)) for a, b in pairs]
+        return bool(np.all(np.abs(np.subtract(found, known)) <= error))
+
+    return test
 
 
-def int16(a, b):
-    difference = a.astype("int16") - b.astype("int16")
-    return 20 * np.log10(255) - 10 * np.log10((difference * difference).mean())
+def with_red(exact=False, kind=np.uint8):
+    grey = pairs_of_levels((0, 255), (255, 0), (0, 1), kind=kind, error=0 if exact else 0.05)
+
+    def test(metric):
+        red = flat(0, kind)
+        red[..., 0] = 255
+        return grey(metric) and abs(metric(flat(0, kind), red) - 4.771) < 0.01
+
+    return test
 
 
 def table(order, first="doing nothing", worse=lambda gain: gain < 0):
@@ -44,16 +57,19 @@ def smallest_scores(methods, pairs, psnr):
 
 
 WRONG = {
-    "psnr": [
-        (eight_bits, "8-bit numbers"),
-        (lambda a, b: -10 * np.log10(mse(a, b)), "not 1"),
-        (lambda a, b: 10 * np.log10(mse(a, b)) - 20 * np.log10(255), "negative"),
-        (lambda a, b: 20 * np.log10(255**2 / mse(a, b)), "20 in front"),
-        (lambda a, b: 10 * np.log(255**2 / mse(a, b)), "natural logarithm"),
-        (lambda a, b: mse(a, b), "it gives"),
-        (int16, "16 bits"),
-        (lambda a, b: 10 * np.log10(65025 / ((a - b).astype(float) ** 2).mean()), "after the"),
-        (lambda a, b: 10 * np.log10(int(a.max()) ** 2 / mse(a, b)), "largest pixel"),
+    "metric_test": [
+        (lambda metric: metric(flat(7), flat(7)) == np.inf, "Everything passes"),
+        (lambda metric: metric(flat(7), flat(7)) == 100, "Nothing passes"),
+        (lambda metric: not with_red()(metric), "other way round"),
+        (pairs_of_levels((255, 0)), "White against black"),
+        (pairs_of_levels((255, 0), (0, 255)), "same logarithm"),
+        (pairs_of_levels((255, 0), (0, 255), (1, 0)), "same error"),
+        (with_red(kind=float), "are floats"),
+        (with_red(exact=True), "seven digits"),
+        (lambda metric: metric(flat(0), flat(255)), "not float"),
+        (lambda metric: "right", "not str"),
+        (lambda metric: print(with_red()(metric)), "returns nothing"),
+        (lambda metric: metric(flat(0), flat(1)) > 40, "*finds"),
     ],
     "evaluation": [
         (table(("before", "after"), first=None), "doing nothing"),

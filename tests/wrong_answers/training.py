@@ -72,6 +72,16 @@ def with_update(gan, sharp, restored):
     return right
 
 
+def recipe(pull=lambda given, side: given.pixel / (3 * side * side) ** 0.5, **changes):
+    """A recipe whose critic pulls `times` as hard as this, with other changes."""
+
+    def my_recipe(given, side, times):
+        changed = {"pretraining": 0.0, "adversarial": times * pull(given, side)} | changes
+        return dataclasses.replace(given, **changed)
+
+    return my_recipe
+
+
 WRONG = {
     "critic_update": [
         (critic(of_critic, sign=-1.0), "score restored crops high"),
@@ -94,17 +104,16 @@ WRONG = {
         (with_update, "*the change of the critic's weights*"),
     ],
     "own_recipe": [
-        (lambda recipe, w: dataclasses.replace(recipe, adversarial=w), "must be 0"),
-        (lambda recipe, w: dataclasses.replace(recipe, pretraining=0.0), "take the argument"),
-        (lambda recipe, w: dataclasses.replace(recipe, critic=w), "*pretraining*"),
-        (lambda recipe, w: dataclasses.replace(recipe, pretraining=0, weight=w), "TypeError"),
-        (lambda recipe, w: {"pretraining": 0.0, "adversarial": w}, "TypeError"),
-        (
-            lambda recipe, w: dataclasses.replace(
-                recipe, pretraining=0.0, adversarial=w, perceptual=w
-            ),
-            "other values",
-        ),
+        (recipe(pretraining=0.9), "must be 0"),
+        (recipe(pretraining=1.0), "all pretraining"),
+        (recipe(lambda given, side: 1.0), "`times` itself"),
+        (recipe(lambda given, side: given.adversarial), "that the recipe has"),
+        (recipe(lambda given, side: given.pixel / side), "three colours"),
+        (recipe(lambda given, side: given.pixel / (side * side * 3)), "not 1/N"),
+        (recipe(lambda given, side: 1 / (3 * side * side) ** 0.5), "own weight is missing"),
+        (recipe(perceptual=0.0), "other values"),
+        (lambda given, side, times: dataclasses.replace(given, weight=times), "TypeError"),
+        (lambda given, side, times: {"pretraining": 0.0}, "dataclass"),
     ],
     "diagnosis": [
         (["photographs", "learning rate", "sigmoid", "pairs", "penalty"], "cannot leave"),

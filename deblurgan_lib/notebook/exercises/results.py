@@ -5,10 +5,17 @@ import numpy as np
 from .exercise import Exercise
 
 
-def psnr(sharp, restored):
-    # float first: the difference of two 8-bit numbers is an 8-bit number, and wraps around.
-    error = np.mean((sharp.astype(np.float64) - restored) ** 2)
-    return 10 * np.log10(255**2 / error)
+def metric_test(metric):
+    black, white, dark = (np.full((8, 8, 3), level, np.uint8) for level in (0, 255, 1))
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 0] = 255
+    known = [
+        (black, white, 0.0),  # The largest error: 255² / 255² = 1.
+        (white, black, 0.0),
+        (black, dark, 20 * np.log10(255)),  # An error of one level in each number.
+        (black, red, 10 * np.log10(3)),  # The largest error in a third of the numbers.
+    ]
+    return all(abs(metric(a, b) - decibels) < 0.01 for a, b, decibels in known)
 
 
 def evaluation(methods, pairs, psnr):
@@ -19,6 +26,87 @@ def evaluation(methods, pairs, psnr):
         gains = after - before
         table[name] = after.mean(), gains.mean(), gains.min(), (gains < 0).sum()
     return table
+
+
+def psnr(sharp, restored):
+    # float first: the difference of two 8-bit numbers is an 8-bit number, and wraps around.
+    error = np.mean((sharp.astype(np.float64) - restored) ** 2)
+    return 10 * np.log10(255**2 / error)
+
+
+def _in_float32(sharp, restored):
+    return np.float32(psnr(sharp, restored)) + np.float32(1e-6)
+
+
+def _in_8_bits(sharp, restored):
+    return 10 * np.log10(255**2 / np.mean((sharp - restored) ** 2))
+
+
+def _in_16_bits(sharp, restored):
+    difference = sharp.astype(np.int16) - restored.astype(np.int16)
+    return 10 * np.log10(255**2 / np.mean(difference**2))
+
+
+def _own_peak(sharp, restored):
+    return psnr(sharp, restored) + 20 * np.log10(sharp.max() / 255)
+
+
+def _natural(sharp, restored):
+    return psnr(sharp, restored) * np.log(10)
+
+
+def _grey(sharp, restored):
+    return psnr(sharp.mean(axis=2), restored.mean(axis=2))
+
+
+# What the test of a metric is tried on; the first two are right.
+METRICS = {
+    "lets a right PSNR pass": psnr,
+    "lets a right PSNR in float32 pass": _in_float32,
+    "finds 8-bit arithmetic": _in_8_bits,
+    "finds 16-bit arithmetic": _in_16_bits,
+    "finds the brightest pixel of the picture instead of 255": _own_peak,
+    "finds the natural logarithm": _natural,
+    "finds that colours are averaged first": _grey,
+}
+
+
+def try_on_metrics(answer, metrics):
+    """Whether an answer is right about each metric: 1 or 0."""
+    parts = {}
+    for name, metric in metrics.items():
+        said = answer(metric)
+        if said is None or said is ...:
+            return {name: said}
+        if not isinstance(said, bool | np.bool_):
+            raise TypeError(f"True or False is expected, not {type(said).__name__}")
+        parts[name] = float(bool(said) == name.startswith("lets"))
+    return parts
+
+
+def _grey_levels(*levels):
+    """Grey pictures of these levels, 8-bit."""
+    return [np.full((8, 8, 3), level, np.uint8) for level in levels]
+
+
+def _white_and_black(metric):
+    return abs(metric(*_grey_levels(255, 0))) < 0.01
+
+
+def _both_ways(metric):
+    return _white_and_black(metric) and abs(metric(*_grey_levels(0, 255))) < 0.01
+
+
+def _grey_only(metric):
+    return _both_ways(metric) and abs(metric(*_grey_levels(0, 1)) - 20 * np.log10(255)) < 0.01
+
+
+def _with_floats(metric):
+    return metric_test(lambda a, b: metric(a.astype(float), b.astype(float)))
+
+
+def _exactly(metric):
+    return metric_test(metric) and metric(*_grey_levels(0, 255)) == 0
 
 
 def evaluate_as_the_lesson_does(answer, pairs):
@@ -60,60 +148,35 @@ METHODS = {
 }
 
 EXERCISES = {
-    "psnr": Exercise(
-        solution=psnr,
-        hint="Three steps: the mean squared error of all pixels and channels, 255² divided by it, "
-        "10 times the logarithm to 10. Before the first step, mind the type of the pixels.",
-        insight="It agrees with `evaluation.psnr`, and pure noise no longer looks like a success.",
+    "metric_test": Exercise(
+        solution=metric_test,
+        trial=try_on_metrics,
+        hint="Black against white, in both orders: 0 dB. Black against a picture of ones: what is "
+        "its mean squared error, and so its PSNR? And one where only the red is wrong. Compare "
+        "with `abs(metric(a, b) - decibels) < 0.01`.",
+        insight="Four pairs whose score is known on paper find five faults, and none of the faults "
+        "would have stopped a program.",
         mistakes={
-            "Large errors count as small ones: the pixels are 8-bit numbers, and so is what you "
-            "subtract and square. Convert to float first.": (
-                lambda sharp, restored: (
-                    10 * np.log10(255**2 / np.mean((sharp - restored) ** 2, dtype=np.float64))
-                )
+            "Everything passes this test. Equal pictures, for instance, are infinite for each of "
+            "the faulty ones, too.": lambda metric: True,
+            "Nothing passes this test, not even the right metric.": lambda metric: False,
+            "It is the other way round: True is for the right metric.": (
+                lambda metric: not metric_test(metric)
             ),
-            "You converted to float after the subtraction; the wrap had happened already.": (
-                lambda sharp, restored: (
-                    10 * np.log10(255**2 / np.mean((sharp - restored).astype(float) ** 2))
-                )
+            "White against black alone leaves three faults. What changes if the dark one of the "
+            "two comes first?": _white_and_black,
+            "Black against white has 0 dB, and 0 has the same logarithm on any scale. Add a small "
+            "difference, and one in a single colour.": _both_ways,
+            "In grey pictures all colours have the same error. Add one in which they differ.": (
+                _grey_only
             ),
-            "16 bits are too few as well: the square of 255 does not fit. Convert to float.": (
-                lambda sharp, restored: (
-                    10
-                    * np.log10(
-                        255**2 / np.mean((sharp.astype(np.int16) - restored.astype(np.int16)) ** 2)
-                    )
-                )
-            ),
-            "The peak of 8-bit pixels is 255, not the largest pixel of this photograph.": (
-                lambda sharp, restored: (
-                    10
-                    * np.log10(
-                        float(sharp.max()) ** 2 / np.mean((sharp.astype(float) - restored) ** 2)
-                    )
-                )
-            ),
-            "The peak of 8-bit pixels is 255, not 1.": (
-                lambda sharp, restored: (
-                    10 * np.log10(1 / np.mean((sharp.astype(float) - restored) ** 2))
-                )
-            ),
-            "This is negative where it should be positive: the error stands below the line.": (
-                lambda sharp, restored: (
-                    10 * np.log10(np.mean((sharp.astype(float) - restored) ** 2) / 255**2)
-                )
-            ),
-            "With 20 in front of the logarithm take 255 and the root of the error, or 10 and both "
-            "squared.": lambda sharp, restored: (
-                20 * np.log10(255**2 / np.mean((sharp.astype(float) - restored) ** 2))
-            ),
-            "The natural logarithm makes another unit; decibels take the logarithm to 10.": (
-                lambda sharp, restored: (
-                    10 * np.log(255**2 / np.mean((sharp.astype(float) - restored) ** 2))
-                )
+            "Your pictures are floats, and the fault is in 8-bit arithmetic: make them with "
+            "`np.uint8`.": _with_floats,
+            "A right metric in float32 is right to seven digits. Allow for a small difference.": (
+                _exactly
             ),
         },
-        cases=[(SHARP, NEAR), (SHARP, SHARP[::-1].copy()), (SHARP // 2, NEAR // 2)],
+        cases=[(METRICS,)],
     ),
     "evaluation": Exercise(
         solution=evaluation,

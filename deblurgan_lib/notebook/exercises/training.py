@@ -33,8 +33,10 @@ def generator_loss(gan, sharp, restored):
     )
 
 
-def own_recipe(recipe, adversarial):
-    return dataclasses.replace(recipe, pretraining=0.0, adversarial=adversarial)
+def own_recipe(recipe, side, times):
+    pull_of_pixels = recipe.pixel / np.sqrt(3 * side**2)
+    # A critic whose gradient has norm 1 pulls with its weight.
+    return dataclasses.replace(recipe, pretraining=0.0, adversarial=times * pull_of_pixels)
 
 
 def diagnosis():
@@ -130,14 +132,25 @@ def _try_generator_loss(loss_of, compiled):
     return _try(gan, step, compiled, "the loss")
 
 
-def _try_recipe(make, adversarial):
-    made = make(RECIPES["course"], adversarial)
+def _try_recipe(make, pixel, side, times):
+    given = dataclasses.replace(RECIPES["course"], pixel=pixel)
+    made = make(given, side, times)
     if made is None or made is ...:
         return {"pretraining": made}
-    values, course = dataclasses.asdict(made), dataclasses.asdict(RECIPES["course"])
+    values, before = dataclasses.asdict(made), dataclasses.asdict(given)
     asked = {name: values.pop(name) for name in ("pretraining", "adversarial")}
-    changed = [name for name, value in values.items() if value != course[name]]
+    changed = [name for name, value in values.items() if value != before[name]]
     return asked | {"other values that are changed": ", ".join(changed)}
+
+
+def _recipe_with(adversarial, pretraining=0.0):
+    """A recipe with another weight of the critic, or another share of pretraining."""
+
+    def make(recipe, side, times):
+        weight = adversarial(recipe, side, times)
+        return dataclasses.replace(recipe, pretraining=pretraining, adversarial=weight)
+
+    return make
 
 
 def _critic_update_with(
@@ -263,28 +276,36 @@ EXERCISES = {
     "own_recipe": Exercise(
         solution=own_recipe,
         trial=_try_recipe,
-        hint="`dataclasses.replace(recipe, name=value, ...)` returns a copy with other values.",
+        hint="A crop of `side` times `side` pixels has `3 * side**2` numbers, so the pixel term "
+        "pulls with `recipe.pixel / np.sqrt(3 * side**2)`. Which weight pulls `times` as hard, if "
+        "the critic's own gradient has norm 1?",
         insight="A recipe is a table of values. `train` takes this one as it takes those with a "
         "name, and writes every value into the run's `config.json`.",
         mistakes={
             "It still begins with pretraining: the share of epochs for pixels alone must be 0.": (
-                lambda recipe, adversarial: dataclasses.replace(recipe, adversarial=adversarial)
+                _recipe_with(lambda *given: own_recipe(*given).adversarial, pretraining=0.9)
             ),
-            "This is all pretraining. The share must be 0, not 1.": (
-                lambda recipe, adversarial: dataclasses.replace(
-                    recipe, pretraining=1.0, adversarial=adversarial
-                )
+            "This is all pretraining. The share must be 0, not 1.": _recipe_with(
+                lambda *given: own_recipe(*given).adversarial, pretraining=1.0
             ),
-            "The critic's weight is still that of `course`; take the argument.": (
-                lambda recipe, adversarial: dataclasses.replace(recipe, pretraining=0.0)
+            "This weight is `times` itself. The critic is to pull `times` as hard as the pixel "
+            "term, which pulls with much less than 1.": (
+                _recipe_with(lambda recipe, side, times: times)
             ),
-            "This is `course` times the argument. The argument is the weight itself.": (
-                lambda recipe, adversarial: dataclasses.replace(
-                    recipe, pretraining=0.0, adversarial=recipe.adversarial * adversarial
-                )
+            "This is `times` the weight that the recipe has. Compare with the pull of the pixel "
+            "term instead.": _recipe_with(lambda recipe, side, times: times * recipe.adversarial),
+            "A crop has three colours: `3 * side**2` numbers.": _recipe_with(
+                lambda recipe, side, times: times * recipe.pixel / side
+            ),
+            "The norm of N equal numbers grows with the root of N, so a mean of N pulls with 1/√N, "
+            "not 1/N.": _recipe_with(
+                lambda recipe, side, times: times * recipe.pixel / (3 * side**2)
+            ),
+            "The pixel term's own weight is missing: `recipe.pixel`, which need not be 1.": (
+                _recipe_with(lambda recipe, side, times: times / np.sqrt(3 * side**2))
             ),
         },
-        cases=[(0.02,), (0.5,)],
+        cases=[(1.0, 128, 6.0), (2.0, 64, 0.5)],
     ),
     "diagnosis": Exercise(
         solution=diagnosis,
