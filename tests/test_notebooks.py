@@ -87,14 +87,14 @@ def test_parameters_are_literals_with_a_type_and_a_meaning(lesson):
 @pytest.mark.slow
 def test_papermill_describes_and_runs_a_lesson_from_any_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    lesson = ROOT / "notebooks" / "00_start_here.ipynb"
+    lesson = ROOT / "notebooks" / "02_gopro_data.ipynb"
     command = papermill.cli.papermill.main
     with pytest.raises(SystemExit, match="0"):
         command(["--help-notebook", str(lesson)])
     described = capsys.readouterr().out
     for name, parameter in papermill.inspect_notebook(lesson).items():
         assert name in described and parameter["help"] in described
-    chosen = ["-p", "profile", "smoke", "-p", "steps", "6"]
+    chosen = ["-p", "profile", "smoke", "-p", "seed", "1"]
     command([str(lesson), "out.ipynb", *chosen], standalone_mode=False)
     cells = code(nbformat.read(tmp_path / "out.ipynb", as_version=4))
     assert "Profile 'smoke'" in "".join(output.get("text", "") for output in cells[3].outputs)
