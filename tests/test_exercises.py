@@ -304,6 +304,12 @@ def test_lesson_03_assembles_the_learners_parts(run_answered, capsys):
     space, taken = run_answered("03_generator_and_critic", "whole")
     assert taken["residual_block"] is space["block"] and taken["global_skip"] is space["skip"]
     assert "the same picture as the library's: True" in capsys.readouterr().out
+    network = space["assemble"](space["block"], space["skip"], blocks=2)
+    kernels = [weight.tobytes() for weight in network.get_weights() if weight.ndim == 4]
+    assert len(set(kernels)) == len(kernels)
+    for first in space["usual"], space["small"]:
+        one, other = (first()["kernel_initializer"]((3, 3, 4, 4)) for _ in range(2))
+        assert np.any(one != other)
 
 
 @pytest.mark.slow

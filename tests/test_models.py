@@ -53,6 +53,14 @@ def test_any_size_comes_back_in_its_own_size(name, size):
     assert np.isfinite(restored).all()
 
 
+@pytest.mark.parametrize("name", [*GENERATORS, "critic"])
+def test_no_two_convolutions_start_with_the_same_weights(name):
+    """In Keras 3 they would if they shared an initializer."""
+    networks = {**GENERATORS, "critic": lambda: models.patch_critic(4, norm="none")}
+    kernels = [weight.tobytes() for weight in networks[name]().get_weights() if weight.ndim == 4]
+    assert len(set(kernels)) == len(kernels)
+
+
 @pytest.mark.parametrize("name", ["course", "space-to-depth resnet", "unet"])
 def test_with_the_residual_skip_an_untrained_generator_returns_its_input(name):
     picture = noise(1, 45, 70, 3)
