@@ -26,14 +26,18 @@ def box(psf):
 
 WRONG = {
     "wiener_filter": [
-        (lambda h, k: h**-1, "balance is missing"),
-        (lambda h, k: h / (abs(h) ** 2 + k), "conjugate"),
-        (lambda h, k: 1 / (h + k), "only moves"),
-        (lambda h, k: h.conj() / (h * h + k), "not |H|²"),
-        (lambda h, k: h.conj() / (abs(h) + k), "to be squared"),
-        (lambda h, k: h, "*waves that the blur let pass* is"),
-        (lambda h, k: abs(h) / (k + abs(h) ** 2), "phase is lost"),
-        (lambda h, k: (abs(h) ** 2 + k).sum(), "has the shape ()"),
+        (lambda h, k: (h**-1, k**-0.5 / 2), "balance is missing"),
+        (lambda h, k: (h / (abs(h) ** 2 + k), k**-0.5 / 2), "conjugate"),
+        (lambda h, k: (1 / (h + k), k**-0.5 / 2), "only moves"),
+        (lambda h, k: (h.conj() / (h * h + k), k**-0.5 / 2), "not |H|²"),
+        (lambda h, k: (h.conj() / (abs(h) + k), k**-0.5 / 2), "to be squared"),
+        (lambda h, k: (h, k**-0.5 / 2), "*waves that the blur let pass* is"),
+        (lambda h, k: (abs(h) / (k + abs(h) ** 2), k**-0.5 / 2), "phase is lost"),
+        (lambda h, k: ((abs(h) ** 2 + k).sum(), k**-0.5 / 2), "has the shape ()"),
+        (lambda h, k: h.conj() / (abs(h) ** 2 + k), "One thing came back"),
+        (lambda h, k: (h.conj() / (abs(h) ** 2 + k), k**-0.5), "twice the balance"),
+        (lambda h, k: (h.conj() / (abs(h) ** 2 + k), k**-1), "wrong power"),
+        (lambda h, k: (h.conj() / (abs(h) ** 2 + k), 0), "*the limit* is"),
     ],
     "centred_kernel": [
         (lambda psf: shifted(psf, np.round(off(psf))), "nearest whole pixel"),

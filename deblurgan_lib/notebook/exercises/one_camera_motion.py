@@ -6,7 +6,8 @@ from .exercise import Exercise
 
 
 def wiener_filter(kernel_spectrum, balance):
-    return np.conj(kernel_spectrum) / (np.abs(kernel_spectrum) ** 2 + balance)
+    factor = np.conj(kernel_spectrum) / (np.abs(kernel_spectrum) ** 2 + balance)
+    return factor, 1 / (2 * np.sqrt(balance))  # The largest a / (a² + balance), at a² = balance.
 
 
 def centred_kernel(psf):
@@ -30,12 +31,20 @@ KINDS = {
 }
 
 
+LIMIT = "the limit"
+
+
 def _try_filter(answer, spectrum, balance):
     result = answer(spectrum, balance)
-    if np.shape(result) != spectrum.shape:
-        return dict.fromkeys(KINDS, result)
-    result = np.ravel(result)
-    return {name: result[kind] for name, kind in KINDS.items()}
+    if result is None or result is ...:
+        return dict.fromkeys((*KINDS, LIMIT), result)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        return dict.fromkeys((*KINDS, LIMIT), "not two things")
+    factor, limit = result
+    if np.shape(factor) != spectrum.shape:
+        return {**dict.fromkeys(KINDS, factor), LIMIT: limit}
+    factor = np.ravel(factor)
+    return {**{name: factor[kind] for name, kind in KINDS.items()}, LIMIT: limit}
 
 
 PARTS = ("its sum", "the row of its centre", "the column of its centre", "its values")
@@ -115,25 +124,40 @@ EXERCISES = {
     "wiener_filter": Exercise(
         solution=wiener_filter,
         hint="Without the balance it should be 1 / H. Multiply above and below with the conjugate "
-        "of H, and the place for the balance is below.",
+        "of H, and the place for the balance is below. For the limit write a for |H|: where is "
+        "a / (a² + balance) largest? Set its derivative to 0.",
         insight="Where the kernel let a frequency pass, this is 1 / H; where it let nothing pass, "
-        "it is 0 instead of infinity.",
+        "it is 0 instead of infinity. How much a wave can grow at most, the balance alone decides.",
         mistakes={
             "The balance is missing: this is 1 / H, infinite where the blur let nothing pass.": (
-                lambda h, k: 1 / h
+                lambda h, k: (1 / h, wiener_filter(h, k)[1])
             ),
             "Without the conjugate the phase is rotated in the wrong direction, and everything is "
-            "moved twice as far instead of back.": lambda h, k: h / (np.abs(h) ** 2 + k),
+            "moved twice as far instead of back.": (
+                lambda h, k: (h / (np.abs(h) ** 2 + k), wiener_filter(h, k)[1])
+            ),
             "This is 1 / (H + balance): it only moves the place where it becomes infinite. The "
-            "balance belongs beside |H|².": lambda h, k: 1 / (h + k),
+            "balance belongs beside |H|².": lambda h, k: (1 / (h + k), wiener_filter(h, k)[1]),
             "H squared is not |H|²: of a complex number take the absolute value first.": (
-                lambda h, k: np.conj(h) / (h**2 + k)
+                lambda h, k: (np.conj(h) / (h**2 + k), wiener_filter(h, k)[1])
             ),
             "The phase is lost: above stands the conjugate, not the absolute value.": (
-                lambda h, k: np.abs(h) / (np.abs(h) ** 2 + k)
+                lambda h, k: (np.abs(h) / (np.abs(h) ** 2 + k), wiener_filter(h, k)[1])
             ),
             "The absolute value in the denominator has to be squared.": (
-                lambda h, k: np.conj(h) / (np.abs(h) + k)
+                lambda h, k: (np.conj(h) / (np.abs(h) + k), wiener_filter(h, k)[1])
+            ),
+            "The limit is the largest factor of the waves at hand. Asked is what it can be for any "
+            "wave: a function of the balance alone.": (
+                lambda h, k: (wiener_filter(h, k)[0], np.abs(wiener_filter(h, k)[0]).max())
+            ),
+            "1 / balance has the wrong power: where |H|² = balance, the denominator is 2 |H|², and "
+            "above stands |H|.": (lambda h, k: (wiener_filter(h, k)[0], 1 / k)),
+            "Where |H|² equals the balance, the denominator is twice the balance, not once.": (
+                lambda h, k: (wiener_filter(h, k)[0], 1 / np.sqrt(k))
+            ),
+            "One thing came back. Return two, as `return filter, limit`.": (
+                lambda h, k: wiener_filter(h, k)[0]
             ),
         },
         cases=[(SPECTRUM, 0.01), (SPECTRUM.reshape(2, 3), 1.0)],
