@@ -12,8 +12,10 @@ from .recipes import Recipe
 
 
 def build_generator(recipe: Recipe, profile: Profile) -> keras.Model:
-    """The generator of a recipe in the sizes of a profile, with random weights, see `models`."""
-    """The recipe's generator in the profile's size: (B, H, W, 3) to the same, in [-1, 1]."""
+    """A recipe's generator in the size of a profile, see `models`, with random weights.
+
+    It makes (B, H, W, 3) of the same, both in [-1, 1].
+    """
     sizes = {"width": profile.width, "blocks": profile.blocks}
     shared = {"norm": recipe.norm, "skip": recipe.skip, "dropout": recipe.dropout}
     if recipe.generator == "space_to_depth_unet":
@@ -24,8 +26,10 @@ def build_generator(recipe: Recipe, profile: Profile) -> keras.Model:
 
 
 def build_critic(recipe: Recipe, profile: Profile) -> keras.Model:
-    """The critic of a recipe in the sizes of a profile, with random weights, see `models`."""
-    """The recipe's critic in the profile's size: (B, crop, crop, 3) to a score or a map of them."""
+    """A recipe's critic in the size of a profile, see `models`, with random weights.
+
+    It makes a score, or a map of scores, of (B, crop, crop, 3).
+    """
     if recipe.critic == "tutorial":
         return models.tutorial_critic(profile.crop, profile.critic_width)
     return models.patch_critic(profile.critic_width, norm=recipe.critic_norm)
