@@ -10,7 +10,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 # Name in docs/: lesson, how the alt text of the figure begins, and its largest width in pixels.
 FIGURES = {
-    "one_motion": ("09_one_camera_motion", "The kernel that blurred a photograph", 960),
+    "one_motion": ("09_one_camera_motion", "A patch with letters: blurred, estimated", 960),
 }
 
 

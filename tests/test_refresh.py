@@ -1,4 +1,4 @@
-"""What `refresh.py --text` stores again, and what it keeps."""
+"""The scripts beside the lessons: what is stored again, copied for learners, and for docs."""
 
 import importlib.util
 from pathlib import Path
@@ -8,13 +8,15 @@ from nbformat import v4
 
 ROOT = Path(__file__).resolve().parent.parent
 
-spec = importlib.util.spec_from_file_location("refresh", ROOT / "notebooks" / "refresh.py")
-refresh = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(refresh)
 
-spec = importlib.util.spec_from_file_location("copies", ROOT / "notebooks" / "copies.py")
-copies = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(copies)
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "notebooks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+copies, gallery, refresh = map(script, ("copies", "gallery", "refresh"))
 
 
 def printed(text):
@@ -66,3 +68,8 @@ def test_learners_copies_have_no_outputs_and_are_never_replaced(tmp_path):
     assert copies.copy(folder) == ["app.ipynb"]
     assert (folder / "01_gan_basics.ipynb").read_text() == "mine"
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+
+
+def test_the_figures_of_docs_are_in_the_lessons():
+    for lesson, beginning, width in gallery.FIGURES.values():
+        assert gallery.find(lesson, beginning).width >= width / 2
