@@ -25,7 +25,7 @@ PARAMETERS = {
     "03_generator_and_critic.ipynb": {"steps": 10},
     "04_losses.ipynb": {"critic_steps": 5, "match_steps": 5, "ruler_steps": 50},
     "05_training.ipynb": {"fit_steps": 2, "own_steps": 2},
-    "07_what_the_article_got_wrong.ipynb": {"steps": 10, "article_steps": 40},
+    "07_what_the_article_got_wrong.ipynb": {"steps": 10, "article_steps": 40, "averaged": 5},
     "08_modern_critics.ipynb": {"head_start": 50, "gan_steps": 100},
     "09_one_camera_motion.ipynb": {"photographs": 1},
 }
