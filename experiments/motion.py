@@ -26,7 +26,6 @@ from deblurgan_lib.photos import read_photo
 
 with quiet_import():
     from deblurgan_lib import evaluation, restoration
-    from deblurgan_lib.restoration import motion
 
 CUT, REACH = 30, 14  # Border and largest shift of real shakes, pixels.
 SEED = 1000  # Of shakes that no training run draws, as in experiments/quality.py.
@@ -115,7 +114,7 @@ def measure(kind, examples, generator, psnr):
     believed, scores = 0, []
     for blurred, sharp in examples:
         estimate = restoration.restore(generator, blurred, bar=False)
-        result = motion.correct(blurred, estimate)
+        result = restoration.deblur(generator, blurred, bar=False)
         believed += not np.array_equal(result, estimate)
         scores.append([min(psnr(sharp, x), 99) for x in (blurred, estimate, result)])
     scores = np.array(scores)

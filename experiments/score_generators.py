@@ -14,15 +14,16 @@ import numpy as np
 import train_generators as training
 
 from deblurgan_lib import evaluation, restoration
+from deblurgan_lib.models.detail import detail_generator
 from deblurgan_lib.photos import write_photo
 
 
 def load(generator: str) -> keras.Model:
-    """A state file's generator, or one that `restoration.load` knows."""
+    """A state file's generator, with the threshold of the shipped one, or one by its name."""
     if Path(generator).suffix != ".zip":
         return restoration.load(generator)
     networks = training.load_state(Path(generator))[0]
-    model = training.build("gan" if "critic" in networks else "pixels")
+    model = detail_generator() if "critic" in networks else training.build("pixels")
     training.set_weights(model, networks["generator"])
     model.compile(jit_compile=False)
     return model
@@ -33,9 +34,12 @@ def main():
     parser.add_argument("--material", type=Path, nargs="+", required=True)
     parser.add_argument("--generator", required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--save", type=Path, help="a .keras file, in which to store the generator")
     parser.add_argument("--distance", action="store_true", help="our perceptual distance as well")
     args = parser.parse_args()
     model = load(args.generator)
+    if args.save:
+        restoration.save(model, args.save, half=True)
     perceptual = evaluation.PerceptualDistance() if args.distance else None
     for group, pairs in training.kept_aside(args.material).items():
         rows = []

@@ -4,9 +4,9 @@
 
 Two phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`,
 which starts from its weights, what becomes `gan`. Everything that continues a phase is in its state
-file: the averaged weights in float16, the step, the seed, and a table of scores. Optimisers begin
-anew with each sitting: Muon remembers 20 steps. Without either file the start is the shipped
-`fidelity`.
+file: the averaged weights in float16, the step, the seed, and a table of scores; at each of these
+it is also kept as STATE_STEP.zip. Optimisers begin anew with each sitting: Muon remembers 20 steps.
+Without either file the start is the shipped `fidelity`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from keras import ops
 from deblurgan_lib import evaluation, restoration
 from deblurgan_lib.data import blur, camera
 from deblurgan_lib.models.critics import pair_critic
-from deblurgan_lib.models.detail import BLOCKS, detail_generator, grow
+from deblurgan_lib.models.detail import detail_generator, grow
 from deblurgan_lib.photos import read_photo
 from deblurgan_lib.training.losses import FeatureLoss, frequency_loss, pixel_loss, relativistic_loss
 from deblurgan_lib.training.optimizers import Muon
@@ -42,7 +42,7 @@ UNUSED = ("GOPRO_averaged",)
 SIZES = (7, 11, 15, 21, 27, 33, 39, 45, 51)  # Of kernels, pixels.
 # What a crop is made from, and how often.
 SHARES = {
-    "gopro": 0.19, "reds": 0.19, "half size": 0.05, "high speed": 0.24, "camera": 0.21,
+    "gopro": 0.17, "reds": 0.17, "half size": 0.05, "high speed": 0.34, "camera": 0.15,
     "kernel": 0.12,
 }  # fmt: skip
 
@@ -77,11 +77,18 @@ class Phase:
 PHASES = {
     "pixels": Phase(12_000, 192, 192, 6, 3e-4, {"pixel": 1.0, "frequency": 1.0}),
     "gan": Phase(
-        5_000, 160, 96, 4, 3e-4, {"pixel": 1.0, "features": 1.0, "adversarial": 1.0}, 2e-4,
+        6_000, 160, 96, 4, 4e-4, {"pixel": 1.0, "features": 1.2, "adversarial": 0.8}, 2e-4,
     ),
 }  # fmt: skip
 # `gan` keeps what `fidelity` has learned, and trains what stands behind its answer alone.
-TAIL = {"blocks": (2, 2, 2, 2, 2), "half": 48, "full": 24, "after": (4, 2)}
+NETWORKS = {
+    "pixels": {
+        "blocks": (2, 3, 5, 5, 4), "half": 24, "full": 16, "after": (1, 0), "threshold": 0,
+    },
+    "gan": {
+        "blocks": (2, 2, 2, 2, 2), "half": 32, "full": 24, "after": (2, 1), "threshold": 0,
+    },
+}  # fmt: skip
 PLACES = 8  # Of the window, in either direction.
 DEPTHS = ("block1_conv2", "block2_conv2", "block3_conv1")  # Of the features.
 AVERAGING = 0.999
@@ -134,7 +141,11 @@ class Material:
     def pair(self, kind: str, size: int, rng) -> tuple[np.ndarray, np.ndarray]:
         """Blurred and sharp, uint8 (size, size, 3) each."""
         if kind == "high speed":
-            return camera.high_speed_pair(self.frames[rng.integers(len(self.frames))], size, rng)
+            frames = self.frames[rng.integers(len(self.frames))]
+            # Few frames far apart leave stripes, as in GOPRO's means of a fast motion.
+            if rng.random() < 0.5:
+                return camera.high_speed_pair(frames[:: rng.integers(2, 5)], size, rng, most=9)
+            return camera.high_speed_pair(frames, size, rng)
         if kind in self.sources:
             pairs = self.sources[kind]
             blurred, sharp = pairs[rng.integers(len(pairs))]
@@ -151,6 +162,8 @@ class Material:
                 photo, size, rng, front if min(front.shape[:2]) >= size else None
             )
         psf = self.psfs[rng.integers(len(self.psfs))]
+        if rng.random() < 0.3:
+            psf = _in_steps(psf, int(rng.integers(2, 6)), rng.random() < 0.5)
         margin = len(psf) // 2
         window = camera.cut(photo, size, margin, rng)[0]
         inside = slice(margin, margin + size)
@@ -173,6 +186,14 @@ class Material:
             )
         made = np.stack(made)
         return made[:, 0], made[:, 1]
+
+
+def _in_steps(psf: np.ndarray, step: int, sideways: bool) -> np.ndarray:
+    """The kernel of a motion that is seen every so many pixels only, if it goes as far as that."""
+    seen = np.zeros(len(psf))
+    seen[len(psf) // 2 % step :: step] = 1
+    stepped = psf * (seen if sideways else seen[:, None])
+    return stepped / stepped.sum() if stepped.sum() > 0.1 else psf
 
 
 def _halved(photo: np.ndarray) -> np.ndarray:
@@ -464,9 +485,9 @@ def rate(step: int, since: int, phase: Phase) -> float:
 
 def build(phase: str) -> keras.Model:
     """The generator of a phase; of that of `gan` only the tail is trained."""
+    generator = detail_generator(**NETWORKS[phase])
     if phase == "pixels":
-        return detail_generator()
-    generator = detail_generator(**TAIL)
+        return generator
     unet = keras.Model(generator.input, generator.get_layer("to_half").input)
     for layer in [*unet.layers, generator.get_layer("to_rgb")]:
         layer.trainable = False
@@ -494,8 +515,7 @@ def main():
     elif args.start_from:
         set_weights(generator, load_state(args.start_from)[0]["generator"])
     else:
-        blocks = BLOCKS if args.phase == "pixels" else TAIL["blocks"]
-        grow(restoration.load("fidelity"), generator, blocks)
+        grow(restoration.load("fidelity"), generator, NETWORKS[args.phase]["blocks"])
     if about["step"] >= phase.steps:
         raise SystemExit("The phase is over.")
 
@@ -509,13 +529,13 @@ def main():
         generator, critic, phase
     )
 
-    def save():
+    def save(state):
         about["minutes"] = round(sitting + (time.time() - began) / 60, 1)
         trainer.settle()
         networks = {"generator": trainer.averaged()}
         if trainer.plays:
             networks["critic"] = critic.get_weights()
-        save_state(args.state, networks, about)
+        save_state(state, networks, about)
 
     sums, saved, since = np.zeros(len(LOGGED)), time.time(), 0
     batches = ahead(material, about["step"], phase)
@@ -549,10 +569,11 @@ def main():
             ]
             about["table"].append(row)
             print("step, minutes, gain on GOPRO and REDS:", row, flush=True)
+            save(args.state.with_stem(f"{args.state.stem}_{about['step']}"))
         if time.time() - saved > 60 * args.checkpoint:
-            save()
+            save(args.state)
             saved = time.time()
-    save()
+    save(args.state)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ import pytest
 
 from deblurgan_lib import models
 from deblurgan_lib.models.critics import pair_critic
-from deblurgan_lib.models.detail import detail_generator, grow
+from deblurgan_lib.models.detail import detail_generator, first_estimate, grow
 from deblurgan_lib.models.layers import SpectralNorm
 from deblurgan_lib.training import losses
 
-SMALL = {"width": 4, "blocks": (1, 2, 2, 1, 2), "half": 8, "full": 8}
+SMALL = {"width": 4, "blocks": (1, 2, 2, 1, 2), "half": 8, "full": 8, "threshold": 0}
 
 
 def shaken(model, seed=0, scale=0.1):
@@ -50,6 +50,26 @@ def test_a_grown_generator_starts_with_the_trained_one_s_answers_and_learns_from
     grown.fit(blurred, -blurred, epochs=3, verbose=0)
     moved = [not np.array_equal(a, b) for a, b in zip(before, grown.get_weights())]
     assert np.mean(moved) > 0.95
+
+
+def test_the_first_estimate_is_that_of_the_network_it_was_grown_from():
+    trained = shaken(models.space_to_depth_unet_generator(width=4, blocks=4))
+    grown = shaken(detail_generator(**SMALL), seed=3)
+    grow(trained, grown, SMALL["blocks"])
+    blurred = picture(71, 50)
+    assert np.abs(grown(blurred) - trained(blurred)).max() > 0.01
+    np.testing.assert_allclose(first_estimate(grown)(blurred), trained(blurred), atol=1e-6)
+    assert first_estimate(trained) is trained
+
+
+def test_what_is_added_at_full_size_is_thresholded():
+    free, held = (shaken(detail_generator(**SMALL | {"threshold": t})) for t in (0, 0.5))
+    blurred = picture()
+    first = np.asarray(first_estimate(free)(blurred))
+    added = np.asarray(free(blurred)) - first
+    assert 0.1 < np.mean(np.abs(added) < 0.5) < 0.9
+    expected = first + np.sign(added) * np.maximum(np.abs(added) - 0.5, 0)
+    np.testing.assert_allclose(held(blurred), expected, atol=1e-5)
 
 
 def test_a_flat_picture_gets_no_grid():

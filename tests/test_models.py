@@ -9,12 +9,14 @@ import tensorflow as tf
 from deblurgan_lib import models
 from deblurgan_lib.models.layers import (
     BatchNormalization,
+    BilinearUpsampling,
     CheckerboardFree,
     DepthToSpace,
     GlobalSkip,
     InstanceNormalization,
     PadToMultiple,
     ReflectionPadding2D,
+    SoftThreshold,
     SpaceToDepth,
 )
 
@@ -73,6 +75,18 @@ def test_the_tutorials_skip_halves_the_contrast_and_the_papers_does_not():
     np.testing.assert_allclose(GlobalSkip("half_sum")([zero, picture]), picture / 2)
     np.testing.assert_allclose(GlobalSkip("clip")([zero, picture]), picture)
     np.testing.assert_allclose(GlobalSkip("clip")([zero + 9, picture]), np.minimum(picture + 1, 1))
+
+
+def test_bilinear_upsampling_is_kerass_for_any_size():
+    x = noise(2, 5, 7, 3)
+    expected = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
+    np.testing.assert_allclose(BilinearUpsampling()(x), expected, atol=1e-6)
+
+
+def test_a_soft_threshold_takes_from_the_large_and_removes_the_small():
+    values = np.array([-3.0, -1.0, -0.5, 0.0, 0.9, 1.5], "float32")
+    expected = [-2.0, 0.0, 0.0, 0.0, 0.0, 0.5]
+    np.testing.assert_allclose(SoftThreshold(1.0)(values), expected)
 
 
 def test_padding_reflects_and_then_repeats():

@@ -226,6 +226,13 @@ def test_a_weak_belief_takes_a_part_of_the_correction(sharp, psf, blurred, monke
     half = (results[0.8] + estimate) / 2
     assert np.abs(results[0.8] - estimate).max() > 20
     assert np.abs(results[0.8925] - half).max() <= 1
+    # Of another answer it takes as much, and corrects it just as far.
+    np.testing.assert_array_equal(motion.correct(blurred, estimate, answer=sharp), sharp)
+    evidence = LONG._replace(sparsity=0.8925)
+    found = motion.Motion(psf.astype(np.float32), False, evidence)
+    monkeypatch.setattr(motion, "search", lambda *_: found)
+    half = (results[0.8] + sharp) / 2
+    assert np.abs(motion.correct(blurred, estimate, answer=sharp) - half).max() <= 1
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,25 @@
-"""A generator with means to draw texture: a deeper U-Net, and a path at full size."""
+"""A generator with means to draw texture: the U-Net, and a path at half and at full size."""
 
 import keras
 from keras import layers
 
 from .generators import _activated, _bare_conv, _conv, _res_block
 from .layers import (
+    BilinearUpsampling,
     CheckerboardFree,
     DepthToSpace,
     GlobalSkip,
     PadToMultiple,
+    SoftThreshold,
     SpaceToDepth,
     initial_weights,
 )
 
-BLOCKS = (2, 3, 5, 5, 4)
+BLOCKS = (2, 2, 2, 2, 2)
 
 
-def detail_generator(width=16, blocks=BLOCKS, half=24, full=16, after=(1, 0)):
-    """The space-to-depth U-Net with more blocks, and convolutions at half and full size after it.
+def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), threshold=2 / 127.5):
+    """The space-to-depth U-Net, and convolutions at half and at full size after it.
 
     The space-to-depth U-Net computes all 4x4 pixels of a square at once and can only draw texture
     that has the square's period. Here its answer is a first estimate. Convolutions at half and at
@@ -33,6 +35,9 @@ def detail_generator(width=16, blocks=BLOCKS, half=24, full=16, after=(1, 0)):
             up at an eighth and a quarter.
         half, full: channels at half and at full size.
         after: residual blocks at half and at full size.
+        threshold: by how much less is added at full size than the convolutions there say, see
+            `SoftThreshold`; 2 / 127.5 are two grey levels. A critic likes faint patterns in what is
+            smooth, and they would be seen. 0 to train: below the threshold nothing has a gradient.
 
     Returns:
         A `keras.Model`, float32 (B, H, W, 3) in [-1, 1] to float32 (B, H, W, 3).
@@ -55,27 +60,46 @@ def detail_generator(width=16, blocks=BLOCKS, half=24, full=16, after=(1, 0)):
         for _ in range(blocks[4 - level]):
             x = _res_block(x, "none", 0.0, reflect=False)
     even = CheckerboardFree(4)
-    estimate = DepthToSpace(4)(
+    estimate = DepthToSpace(4, name="estimate")(
         _bare_conv(
             x, 48, 3, reflect=False, kernel_initializer="zeros", kernel_constraint=even,
             bias_constraint=even, name="to_rgb",
         )
     )  # fmt: skip
     seen = layers.Concatenate()([picture, estimate])
-    x = layers.UpSampling2D(2, interpolation="nearest")(layers.Conv2D(half, 1, name="to_half")(x))
+    x = BilinearUpsampling()(layers.Conv2D(half, 1, name="to_half")(x))
     y = _bare_conv(SpaceToDepth(2)(seen), half, 3, reflect=False, **initial_weights("none"))
     x = _activated(layers.Add()([x, y]), "none")
     for _ in range(after[0]):
         x = _res_block(x, "none", 0.0, reflect=False)
-    x = layers.UpSampling2D(2, interpolation="nearest")(layers.Conv2D(full, 1, name="to_full")(x))
+    x = BilinearUpsampling()(layers.Conv2D(full, 1, name="to_full")(x))
     y = _bare_conv(seen, full, 3, reflect=False, **initial_weights("none"))
     x = _activated(layers.Add()([x, y]), "none")
     for _ in range(after[1]):
         x = _res_block(x, "none", 0.0, reflect=False)
     x = _bare_conv(x, 3, 3, reflect=False, kernel_initializer="zeros", name="to_detail")
+    if threshold:
+        x = SoftThreshold(threshold)(x)
     x = layers.Add()([estimate, x])
     x = GlobalSkip("residual", dtype="float32", name="restored")([x, blurred])
     return keras.Model(blurred, x, name="detail_generator")
+
+
+def first_estimate(generator):
+    """The generator without what follows its first estimate; itself, if nothing does.
+
+    It was trained for pixels, and is closer to the truth in each of them.
+
+    Args:
+        generator: a model of `detail_generator`, or any other generator.
+    """
+    if "estimate" not in [layer.name for layer in generator.layers]:
+        return generator
+    residual = generator.get_layer("estimate").output
+    restored = GlobalSkip("residual", dtype="float32", name="restored")([residual, generator.input])
+    model = keras.Model(generator.input, restored, name="first_estimate")
+    model.compile(jit_compile=False)  # As `restoration.load` does.
+    return model
 
 
 def grow(unet, detail, blocks=BLOCKS):

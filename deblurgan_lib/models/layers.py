@@ -228,6 +228,52 @@ class DepthToSpace(layers.Layer):
         return {**super().get_config(), "block": self.block}
 
 
+@keras.saving.register_keras_serializable(package="deblurgan")
+class BilinearUpsampling(layers.Layer):
+    """Twice the height and width, each value interpolated between the nearest two of each axis.
+
+    Keras' `UpSampling2D` does it for pictures whose size is known when the graph is built.
+    Shape: (B, H, W, C) -> (B, 2 * H, 2 * W, C).
+    """
+
+    def call(self, inputs):
+        _, rows, columns, channels = ops.shape(inputs)
+        x = inputs
+        before = ops.concatenate([x[:, :1], x[:, :-1]], axis=1)
+        after = ops.concatenate([x[:, 1:], x[:, -1:]], axis=1)
+        x = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=2)
+        x = ops.reshape(x, (-1, 2 * rows, columns, channels))
+        before = ops.concatenate([x[:, :, :1], x[:, :, :-1]], axis=2)
+        after = ops.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2)
+        x = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=3)
+        return ops.reshape(x, (-1, 2 * rows, 2 * columns, channels))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return batch, height and 2 * height, width and 2 * width, channels
+
+
+@keras.saving.register_keras_serializable(package="deblurgan")
+class SoftThreshold(layers.Layer):
+    """Bring every value nearer to 0 by `threshold`, and what is smaller to 0 (Donoho 1995).
+
+    Shape: any -> the same.
+    """
+
+    def __init__(self, threshold, **kwargs):
+        super().__init__(**kwargs)
+        self.threshold = threshold
+
+    def call(self, inputs):
+        return ops.soft_shrink(inputs, self.threshold)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "threshold": self.threshold}
+
+
 # The name under which stored generators refer to it.
 @keras.saving.register_keras_serializable(package="deblurgan", name="EvenUnfolding")
 class CheckerboardFree(keras.constraints.Constraint):

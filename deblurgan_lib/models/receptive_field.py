@@ -6,12 +6,21 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from .layers import DepthToSpace, GlobalSkip, PadToMultiple, ReflectionPadding2D, SpaceToDepth
+from .layers import (
+    BilinearUpsampling,
+    DepthToSpace,
+    GlobalSkip,
+    PadToMultiple,
+    ReflectionPadding2D,
+    SoftThreshold,
+    SpaceToDepth,
+)
 
 # These compute each place by itself, from the same place of what they are given.
 POINTWISE = (
     layers.InputLayer, layers.Activation, layers.LeakyReLU, layers.Dropout,
     layers.BatchNormalization, layers.Add, layers.Concatenate, PadToMultiple, GlobalSkip,
+    SoftThreshold,
 )  # fmt: skip
 
 
@@ -61,6 +70,9 @@ def receptive_field(network: keras.Model) -> ReceptiveField:
             case layers.UpSampling2D():
                 step /= layer.size[0]
                 first -= (layer.size[0] - 1) * step
+            case BilinearUpsampling():
+                first, last = first - step, last + step / 2
+                step /= 2
             case DepthToSpace():
                 step /= layer.block
                 first -= (layer.block - 1) * step

@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, FancyBboxPatch
 
 from .. import figures
-from ..models.layers import DepthToSpace, GlobalSkip, SpaceToDepth
+from ..models.layers import BilinearUpsampling, DepthToSpace, GlobalSkip, SpaceToDepth
 
 WIDTH, HEIGHT = 0.86, 0.8  # Of a box; neighbours are 1 apart.
 COLOURS = {
@@ -53,6 +53,8 @@ def _text_and_kind(layer) -> tuple[str, str] | None:
             return "depth\nto space", "rearranged"
         case layers.UpSampling2D():
             return f"repeat\n{layer.size[0]}x{layer.size[1]}", "rearranged"
+        case BilinearUpsampling():
+            return "bilinear\n2x2", "rearranged"
         case layers.Conv2D() | layers.Conv2DTranspose():
             kernel, stride = layer.kernel_size[0], layer.strides[0]
             text = "conv." if isinstance(layer, layers.Conv2D) else "transp."

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import __version__
+from ..models.detail import first_estimate
 from ..models.layers import InstanceNormalization
 from ..models.receptive_field import ReceptiveField, receptive_field
 from ..photos import (
@@ -107,15 +108,23 @@ def deblur(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.nd
         generator, photo, bar: see `restore`.
 
     Returns:
-        uint8 (H, W, 3): the generator's estimate, corrected by the motion found with its help; the
-        estimate itself where no single motion explains the photograph.
+        uint8 (H, W, 3): the generator's answer, corrected by the motion that was found with the
+        help of its first estimate, see `first_estimate`: a deconvolution must be told what was
+        there, and not what looks sharp. The answer itself where no single motion explains the
+        photograph.
     """
-    return motion.correct(photo, restore(generator, photo, bar), bar)
+    return _corrected(generator, photo, restore, bar)
 
 
 def deblur_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.ndarray:
     """As `deblur`, with `self_ensemble` as the estimate."""
-    return motion.correct(photo, self_ensemble(generator, photo, bar), bar)
+    return _corrected(generator, photo, self_ensemble, bar)
+
+
+def _corrected(generator, photo, method, bar):
+    first, answer = first_estimate(generator), method(generator, photo, bar)
+    estimate = answer if first is generator else method(first, photo, bar)
+    return motion.correct(photo, estimate, bar, answer)
 
 
 METHODS = {

@@ -24,26 +24,31 @@ SOFTNESS = 1.25  # Rms radius of kernels, pixels, below which a photograph may w
 HIDDEN = 3.2  # Root of the mean squared change that a sharp photograph hides, grey levels: 38 dB.
 
 
-def correct(blurred: np.ndarray, estimate: np.ndarray, bar: bool = False) -> np.ndarray:
-    """Deconvolve a photograph, or return the estimate where no single motion explains it.
+def correct(
+    blurred: np.ndarray, estimate: np.ndarray, bar: bool = False, answer: np.ndarray | None = None
+) -> np.ndarray:
+    """Deconvolve a photograph, or return the answer where no single motion explains it.
 
     Where the evidence for the motion is weak, the result lies between the two: see `Evidence`.
 
     Args:
         blurred: uint8 (H, W, 3).
-        estimate: uint8 (H, W, 3), a generator's restoration of it.
+        estimate: uint8 (H, W, 3), a generator's restoration of it, close to the truth in each
+            pixel: search and deconvolution are told that this was there.
         bar: show a progress bar.
+        answer: uint8 (H, W, 3), another restoration, where another is to be corrected.
 
     Returns:
         uint8 (H, W, 3).
     """
+    answer = estimate if answer is None else answer
     part = middle_part(blurred.shape)
     found = search(blurred[part], estimate[part], bar)
     if found is None or not _moved_everywhere(blurred, estimate, found):
-        return estimate
+        return answer
     corrected = deconvolve(blurred, estimate, found.psf, found.linear_light)
     share = np.float32(found.evidence.share)
-    for before, after in zip(estimate, corrected):  # Row by row: floats need much memory.
+    for before, after in zip(answer, corrected):  # Row by row: floats need much memory.
         after[:] = np.rint(before + share * (after.astype(np.float32) - before))
     return corrected
 

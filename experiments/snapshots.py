@@ -1,0 +1,37 @@
+"""What features and critic do as they train: docs/adversarial_phase.jpg, for lesson 05.
+
+    python experiments/snapshots.py FRAMES fidelity "features only=STATE" "1,000 steps=STATE" ...
+
+FRAMES is a folder with pairs in `blur` and `sharp`, at any depth. Each row is a detail of one of
+them: blurred, restored by each of the generators, and sharp. A generator is the name of one that is
+shipped, or NAME=STATE with a state file of `train_generators.py`.
+"""
+
+import argparse
+from pathlib import Path
+
+from pictures import detail
+from quality import frames
+from score_generators import load
+
+from deblurgan_lib import figures, paths, restoration
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("frames", type=Path)
+    parser.add_argument("generators", nargs="+", metavar="NAME[=STATE]")
+    parser.add_argument("--to", type=Path, default=paths.home() / "docs" / "adversarial_phase.jpg")
+    args = parser.parse_args()
+    named = dict(text.partition("=")[::2] for text in args.generators)
+    generators = {name: load(state or name) for name, state in named.items()}
+    rows = []
+    for blurred, sharp, _ in frames(args.frames):
+        restored = {name: restoration.restore(x, blurred) for name, x in generators.items()}
+        rows.append(detail({"blurred": blurred, **restored, "sharp": sharp}))
+    grid = figures.photo_grid(rows, inches=2.2)
+    args.to.write_bytes(figures.image_bytes(grid, "jpeg"))
+
+
+if __name__ == "__main__":
+    main()
