@@ -14,17 +14,21 @@ import numpy as np
 import train_generators as training
 
 from deblurgan_lib import evaluation, restoration
-from deblurgan_lib.models.detail import detail_generator
 from deblurgan_lib.photos import write_photo
+
+THRESHOLD = 2 / 127.5  # Of the tail of `gan`: two grey levels.
 
 
 def load(generator: str) -> keras.Model:
-    """A state file's generator, with the threshold of the shipped one, or one by its name."""
+    """A state file's generator, that of `gan` with its threshold, or a shipped one."""
     if Path(generator).suffix != ".zip":
         return restoration.load(generator)
     networks = training.load_state(Path(generator))[0]
-    model = detail_generator() if "critic" in networks else training.build("pixels")
-    training.set_weights(model, networks["generator"])
+    if "critic" in networks:
+        model = training.build("gan", threshold=THRESHOLD)
+    else:
+        model = training.build("pixels")
+    training.set_weights(model.trainable_variables, networks["generator"])
     model.compile(jit_compile=False)
     return model
 

@@ -1,4 +1,4 @@
-"""What features and critic do as they train: docs/adversarial_phase.jpg, for lesson 05.
+"""What features and critic do as they train: docs/adversarial_phase.jpg.
 
     python experiments/snapshots.py FRAMES fidelity "features only=STATE" "1,000 steps=STATE" ...
 

@@ -2,11 +2,11 @@
 
     python experiments/train_generators.py --phase pixels --material FOLDER ... --state FILE
 
-Two phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`,
-which starts from its weights, what becomes `gan`. Everything that continues a phase is in its state
-file: the averaged weights in float16, the step, the seed, and a table of scores; at each of these
-it is also kept as STATE_STEP.zip. Optimisers begin anew with each sitting: Muon remembers 20 steps.
-Without either file the start is the shipped `fidelity`.
+Two phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`
+what stands behind the U-Net of the shipped `gan`: see `STARTS`. Everything that continues a phase
+is in its state file: the averaged weights of what is trained, in float16; the step, the seed, and a
+table of scores. At each of these it is also kept as STATE_STEP.zip. Optimisers begin anew with
+each sitting: Muon remembers 20 steps.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from keras import ops
 from deblurgan_lib import evaluation, restoration
 from deblurgan_lib.data import blur, camera
 from deblurgan_lib.models.critics import pair_critic
-from deblurgan_lib.models.detail import detail_generator, grow
+from deblurgan_lib.models.detail import BLOCKS, detail_generator, first_estimate, grow
 from deblurgan_lib.photos import read_photo
 from deblurgan_lib.training.losses import FeatureLoss, frequency_loss, pixel_loss, relativistic_loss
 from deblurgan_lib.training.optimizers import Muon
@@ -80,15 +80,12 @@ PHASES = {
         6_000, 160, 96, 4, 4e-4, {"pixel": 1.0, "features": 1.2, "adversarial": 0.8}, 2e-4,
     ),
 }  # fmt: skip
-# `gan` keeps what `fidelity` has learned, and trains what stands behind its answer alone.
+# What each begins with: the U-Net of a shipped generator, which `gan` keeps as it is.
+STARTS = {"pixels": "fidelity", "gan": "gan"}
 NETWORKS = {
-    "pixels": {
-        "blocks": (2, 3, 5, 5, 4), "half": 24, "full": 16, "after": (1, 0), "threshold": 0,
-    },
-    "gan": {
-        "blocks": (2, 2, 2, 2, 2), "half": 32, "full": 24, "after": (2, 1), "threshold": 0,
-    },
-}  # fmt: skip
+    "pixels": {"blocks": (2, 3, 5, 5, 4), "half": 24, "full": 16, "after": (1, 0)},
+    "gan": {"blocks": BLOCKS},
+}
 PLACES = 8  # Of the window, in either direction.
 DEPTHS = ("block1_conv2", "block2_conv2", "block3_conv1")  # Of the features.
 AVERAGING = 0.999
@@ -246,14 +243,16 @@ def load_state(path: Path) -> tuple[dict, dict]:
     return networks, about
 
 
-def set_weights(model: keras.Model, flat: np.ndarray) -> None:
+def set_weights(variables: list, flat: np.ndarray) -> None:
     values, at = [], 0
-    for value in model.get_weights():
-        values.append(flat[at : at + value.size].reshape(value.shape))
-        at += value.size
+    for variable in variables:
+        size = int(np.prod(variable.shape))
+        values.append(flat[at : at + size].reshape(variable.shape))
+        at += size
     if at != flat.size:
         raise SystemExit(f"The state holds {flat.size} weights, the network {at}.")
-    model.set_weights(values)
+    for variable, value in zip(variables, values):
+        variable.assign(value)
 
 
 # ------------------------------------------------------------------------------------- training
@@ -483,14 +482,15 @@ def rate(step: int, since: int, phase: Phase) -> float:
     return phase.rate * lowered * min((since + 1) / RISE, 1)
 
 
-def build(phase: str) -> keras.Model:
-    """The generator of a phase; of that of `gan` only the tail is trained."""
-    generator = detail_generator(**NETWORKS[phase])
-    if phase == "pixels":
-        return generator
-    unet = keras.Model(generator.input, generator.get_layer("to_half").input)
-    for layer in [*unet.layers, generator.get_layer("to_rgb")]:
-        layer.trainable = False
+def build(phase: str, **changes) -> keras.Model:
+    """The generator that a phase begins with; of that of `gan` only the tail is trained."""
+    network = NETWORKS[phase] | changes
+    generator = detail_generator(**network)
+    grow(first_estimate(restoration.load(STARTS[phase])), generator, network["blocks"])
+    if phase == "gan":
+        unet = keras.Model(generator.input, generator.get_layer("to_half").input)
+        for layer in [*unet.layers, generator.get_layer("to_rgb")]:
+            layer.trainable = False
     return generator
 
 
@@ -499,7 +499,6 @@ def main():
     parser.add_argument("--material", type=Path, nargs="+", required=True)
     parser.add_argument("--phase", choices=PHASES, required=True)
     parser.add_argument("--state", type=Path, required=True, help="what to continue, or to begin")
-    parser.add_argument("--start-from", type=Path, help="state file of another phase")
     parser.add_argument("--minutes", type=float, default=60, help="length of this sitting")
     parser.add_argument("--checkpoint", type=float, default=5, help="minutes between two saves")
     args = parser.parse_args()
@@ -509,13 +508,9 @@ def main():
     generator, critic = build(args.phase), pair_critic()
     if args.state.is_file():
         networks, about = load_state(args.state)
-        set_weights(generator, networks["generator"])
+        set_weights(generator.trainable_variables, networks["generator"])
         if "critic" in networks:
-            set_weights(critic, networks["critic"])
-    elif args.start_from:
-        set_weights(generator, load_state(args.start_from)[0]["generator"])
-    else:
-        grow(restoration.load("fidelity"), generator, NETWORKS[args.phase]["blocks"])
+            set_weights(critic.weights, networks["critic"])
     if about["step"] >= phase.steps:
         raise SystemExit("The phase is over.")
 
@@ -532,7 +527,7 @@ def main():
     def save(state):
         about["minutes"] = round(sitting + (time.time() - began) / 60, 1)
         trainer.settle()
-        networks = {"generator": trainer.averaged()}
+        networks = {"generator": trainer.average}
         if trainer.plays:
             networks["critic"] = critic.get_weights()
         save_state(state, networks, about)

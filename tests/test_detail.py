@@ -15,7 +15,7 @@ from deblurgan_lib.models.detail import detail_generator, first_estimate, grow
 from deblurgan_lib.models.layers import SpectralNorm
 from deblurgan_lib.training import losses
 
-SMALL = {"width": 4, "blocks": (1, 2, 2, 1, 2), "half": 8, "full": 8, "threshold": 0}
+SMALL = {"width": 4, "blocks": (1, 2, 2, 1, 2), "half": 8, "full": 8}
 
 
 def shaken(model, seed=0, scale=0.1):

@@ -207,7 +207,7 @@ def generators():
 
 
 def a_detail_generator():
-    generator = detail_generator(width=2, blocks=(1, 1, 1, 1, 1), half=4, full=4, threshold=0)
+    generator = detail_generator(width=2, blocks=(1, 1, 1, 1, 1), half=4, full=4)
     for name in ("to_rgb", "to_detail"):  # They start at zero.
         kernel = generator.get_layer(name).kernel
         start = np.random.default_rng(0).normal(scale=0.1, size=kernel.shape)

@@ -18,7 +18,7 @@ from .layers import (
 BLOCKS = (2, 2, 2, 2, 2)
 
 
-def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), threshold=2 / 127.5):
+def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), threshold=0.0):
     """The space-to-depth U-Net, and convolutions at half and at full size after it.
 
     The space-to-depth U-Net computes all 4x4 pixels of a square at once and can only draw texture
@@ -36,8 +36,8 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
         half, full: channels at half and at full size.
         after: residual blocks at half and at full size.
         threshold: by how much less is added at full size than the convolutions there say, see
-            `SoftThreshold`; 2 / 127.5 are two grey levels. A critic likes faint patterns in what is
-            smooth, and they would be seen. 0 to train: below the threshold nothing has a gradient.
+            `SoftThreshold`. A critic likes faint patterns in what is smooth, and they would be
+            seen. 0 to train: below the threshold nothing has a gradient.
 
     Returns:
         A `keras.Model`, float32 (B, H, W, 3) in [-1, 1] to float32 (B, H, W, 3).
@@ -88,7 +88,7 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
 def first_estimate(generator):
     """The generator without what follows its first estimate; itself, if nothing does.
 
-    It was trained for pixels, and is closer to the truth in each of them.
+    It is closer to the truth in each pixel than what a critic makes of it.
 
     Args:
         generator: a model of `detail_generator`, or any other generator.

@@ -238,14 +238,12 @@ class BilinearUpsampling(layers.Layer):
 
     def call(self, inputs):
         _, rows, columns, channels = ops.shape(inputs)
-        x = inputs
-        before = ops.concatenate([x[:, :1], x[:, :-1]], axis=1)
-        after = ops.concatenate([x[:, 1:], x[:, -1:]], axis=1)
-        x = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=2)
-        x = ops.reshape(x, (-1, 2 * rows, columns, channels))
-        before = ops.concatenate([x[:, :, :1], x[:, :, :-1]], axis=2)
-        after = ops.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2)
-        x = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=3)
+        x = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+        near, far = 0.75 * x, 0.25 * x
+        x = ops.stack([far[:, :-2] + near[:, 1:-1], near[:, 1:-1] + far[:, 2:]], axis=2)
+        x = ops.reshape(x, (-1, 2 * rows, columns + 2, channels))
+        near, far = 0.75 * x, 0.25 * x
+        x = ops.stack([far[:, :, :-2] + near[:, :, 1:-1], near[:, :, 1:-1] + far[:, :, 2:]], axis=3)
         return ops.reshape(x, (-1, 2 * rows, 2 * columns, channels))
 
     def compute_output_shape(self, input_shape):
