@@ -16,18 +16,16 @@ import train_generators as training
 from deblurgan_lib import evaluation, restoration
 from deblurgan_lib.photos import write_photo
 
-THRESHOLD = 2 / 127.5  # Of the tail of `gan`: two grey levels.
+THRESHOLD = 2 / 127.5  # Of what a tail adds: two grey levels.
 
 
 def load(generator: str) -> keras.Model:
-    """A state file's generator, that of `gan` with its threshold, or a shipped one."""
+    """A state file's generator, with the threshold where there is a tail, or a shipped one."""
     if Path(generator).suffix != ".zip":
         return restoration.load(generator)
-    networks = training.load_state(Path(generator))[0]
-    if "critic" in networks:
-        model = training.build("gan", threshold=THRESHOLD)
-    else:
-        model = training.build("pixels")
+    networks, about = training.load_state(Path(generator))
+    threshold = 0.0 if about["phase"] == "pixels" else THRESHOLD
+    model = training.build(about["phase"], threshold=threshold)
     training.set_weights(model.trainable_variables, networks["generator"])
     model.compile(jit_compile=False)
     return model

@@ -2,11 +2,11 @@
 
     python experiments/train_generators.py --phase pixels --material FOLDER ... --state FILE
 
-Two phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`
-what stands behind the U-Net of the shipped `gan`: see `STARTS`. Everything that continues a phase
-is in its state file: the averaged weights of what is trained, in float16; the step, the seed, and a
-table of scores. At each of these it is also kept as STATE_STEP.zip. Optimisers begin anew with
-each sitting: Muon remembers 20 steps.
+Three phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`
+what stands behind the U-Net of the shipped `gan`: see `STARTS`. `features` is `gan` without its
+critic, to compare. Everything that continues a phase is in its state file: its name; the averaged
+weights of what is trained, in float16; the step, the seed, and a table of scores. At each of these
+it is also kept as STATE_STEP.zip. Optimisers begin anew with each sitting: Muon remembers 20 steps.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Phase:
         steps: how many in all.
         crop, window, batch: pixels of a crop, and of the part of it that features and critic see,
             for both cost more than the generator; number of crops.
-        rate: Muon's, or with a critic Adam's; held until the last third and then lowered by a
+        rate: Muon's, or with features Adam's; held until the last third and then lowered by a
             cosine to a tenth.
         terms: weights of the generator's losses. Of `features` and `adversarial` it is the norm of
             the term's gradient at the restored picture, beside that of the pixels' terms and of
@@ -79,12 +79,14 @@ PHASES = {
     "gan": Phase(
         6_000, 160, 96, 4, 4e-4, {"pixel": 1.0, "features": 1.2, "adversarial": 0.8}, 2e-4,
     ),
+    "features": Phase(1_500, 160, 96, 4, 4e-4, {"pixel": 1.0, "features": 1.2}),
 }  # fmt: skip
 # What each begins with: the U-Net of a shipped generator, which `gan` keeps as it is.
-STARTS = {"pixels": "fidelity", "gan": "gan"}
+STARTS = {"pixels": "fidelity", "gan": "gan", "features": "gan"}
 NETWORKS = {
     "pixels": {"blocks": (2, 3, 5, 5, 4), "half": 24, "full": 16, "after": (1, 0)},
     "gan": {"blocks": BLOCKS},
+    "features": {"blocks": BLOCKS},
 }
 PLACES = 8  # Of the window, in either direction.
 DEPTHS = ("block1_conv2", "block2_conv2", "block3_conv1")  # Of the features.
@@ -277,7 +279,7 @@ class Trainer:
         self.generator, self.critic, self.phase = generator, critic, phase
         self.average = [keras.Variable(w, trainable=False) for w in generator.trainable_variables]
         self.plays = "adversarial" in phase.terms
-        if self.plays:
+        if "features" in phase.terms:
             self.optimizer = keras.optimizers.Adam(phase.rate, beta_1=0.5)
         else:
             self.optimizer = Muon(
@@ -483,11 +485,11 @@ def rate(step: int, since: int, phase: Phase) -> float:
 
 
 def build(phase: str, **changes) -> keras.Model:
-    """The generator that a phase begins with; of that of `gan` only the tail is trained."""
+    """The generator that a phase begins with; behind the U-Net of `gan` only the tail learns."""
     network = NETWORKS[phase] | changes
     generator = detail_generator(**network)
     grow(first_estimate(restoration.load(STARTS[phase])), generator, network["blocks"])
-    if phase == "gan":
+    if STARTS[phase] == "gan":
         unet = keras.Model(generator.input, generator.get_layer("to_half").input)
         for layer in [*unet.layers, generator.get_layer("to_rgb")]:
             layer.trainable = False
@@ -503,7 +505,7 @@ def main():
     parser.add_argument("--checkpoint", type=float, default=5, help="minutes between two saves")
     args = parser.parse_args()
 
-    about = {"step": 0, "minutes": 0.0, "seed": 17, "table": []}
+    about = {"phase": args.phase, "step": 0, "minutes": 0.0, "seed": 17, "table": []}
     phase = PHASES[args.phase]
     generator, critic = build(args.phase), pair_critic()
     if args.state.is_file():

@@ -14,6 +14,7 @@ from deblurgan_lib.models.layers import (
     DepthToSpace,
     GlobalSkip,
     InstanceNormalization,
+    LowPass,
     PadToMultiple,
     ReflectionPadding2D,
     SoftThreshold,
@@ -87,6 +88,18 @@ def test_a_soft_threshold_takes_from_the_large_and_removes_the_small():
     values = np.array([-3.0, -1.0, -0.5, 0.0, 0.9, 1.5], "float32")
     expected = [-2.0, 0.0, 0.0, 0.0, 0.0, 0.5]
     np.testing.assert_allclose(SoftThreshold(1.0)(values), expected)
+
+
+@pytest.mark.parametrize(("period", "kept"), [(None, 1.0), (8, 0.9969), (4, 0.875), (2, 0.0)])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_the_low_pass_filter_takes_out_what_alternates(axis, period, kept):
+    """1 - sin(pi / period)^6 of a wave remains, also at the border."""
+    wave = np.cos(2 * np.pi * (np.arange(16) + 0.5) / period) if period else np.full(16, 0.7)
+    wave = np.cos(np.pi * np.arange(16)) if period == 2 else wave
+    x = np.ones((2, 16, 16, 3)) * np.moveaxis(wave[None, :, None, None], 1, axis)
+    inside = np.s_[:, 3:-3, 3:-3] if period == 2 else np.s_[:]
+    filtered = np.asarray(LowPass()(x.astype("float32")))
+    np.testing.assert_allclose(filtered[inside], (kept * x)[inside], atol=1e-4)
 
 
 def test_padding_reflects_and_then_repeats():

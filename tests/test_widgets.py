@@ -8,6 +8,7 @@ import sys
 from functools import partial
 
 import ipywidgets
+import keras
 import numpy as np
 import PIL.Image
 import pytest
@@ -109,21 +110,17 @@ class Button(ipywidgets.Button):
         super().__init__(description=options["description"])
 
 
-class Brighter:
-    """A generator that makes grey brighter, by what it is asked."""
-
-    def __init__(self, by):
-        self.by = by
-
-    def predict_on_batch(self, blurred):
-        return blurred + np.float32(self.by / 127.5)
+def brighter(by):
+    """A generator that makes every pixel brighter by so many grey levels."""
+    picture = keras.Input((None, None, 3))
+    return keras.Model(picture, keras.layers.Rescaling(1.0, by / 127.5)(picture))
 
 
 @pytest.fixture
 def page(monkeypatch):
     """The upload page with two generators."""
     monkeypatch.setattr(widgets.ipywidgets, "FileUpload", Button)
-    return widgets.restore_upload({"much": Brighter(100), "little": Brighter(10)})
+    return widgets.restore_upload({"much": brighter(100), "little": brighter(10)})
 
 
 def choose(page, name, content, version=8):
@@ -166,7 +163,7 @@ def test_another_choice_restores_the_same_photo_anew_and_lets_go_of_the_old(page
 
 
 def test_one_generator_leaves_no_choice():
-    top = widgets.restore_upload({"only": Brighter(1)}).children[0]
+    top = widgets.restore_upload({"only": brighter(1)}).children[0]
     assert [type(child).__name__ for child in top.children] == ["FileUpload"]
 
 
@@ -196,7 +193,7 @@ def test_what_is_saved_is_what_the_command_line_writes(
     choose(page, name, content)
 
     (tmp_path / name).write_bytes(content)
-    monkeypatch.setattr(restoration, "load", lambda *_, **__: Brighter(100))
+    monkeypatch.setattr(restoration, "load", lambda *_, **__: brighter(100))
     assert cli.main(["deblur", str(tmp_path / name), "-o", str(tmp_path / "out")]) == 0
     (written,) = (tmp_path / "out").iterdir()
     link, its_kind, its_content = saved(page)
@@ -238,7 +235,6 @@ def test_progress_is_shown_while_it_works(page, monkeypatch):
         return photo
 
     bar_of_page, seen = page.children[3], []
-    monkeypatch.setattr(Brighter, "predict_on_batch", lambda self, x: x)
     monkeypatch.setattr(widgets, "restore_file", partial(restore_file, method=restore_slowly))
     choose(page, "holiday.png", file(BEFORE))
     assert seen == [("searching", i, total) for total in (2, 5) for i in range(total)]
@@ -280,12 +276,12 @@ def test_what_is_no_photo_gets_a_sentence_and_the_next_one_is_restored(page, con
 
 
 def test_restoring_is_said_and_a_failure_does_not_look_like_it(page, monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         assert said(page) == "Restoring holiday.png ..."
         assert page.children[0].children[0].disabled
         raise MemoryError
 
-    monkeypatch.setattr(Brighter, "predict_on_batch", fails)
+    monkeypatch.setattr(widgets, "restore_file", fails)
     with pytest.raises(MemoryError):
         choose(page, "holiday.png", file(BEFORE))
     assert said(page) == "holiday.png could not be restored (MemoryError)."

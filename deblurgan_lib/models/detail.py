@@ -9,6 +9,7 @@ from .layers import (
     CheckerboardFree,
     DepthToSpace,
     GlobalSkip,
+    LowPass,
     PadToMultiple,
     SoftThreshold,
     SpaceToDepth,
@@ -24,7 +25,8 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
     The space-to-depth U-Net computes all 4x4 pixels of a square at once and can only draw texture
     that has the square's period. Here its answer is a first estimate. Convolutions at half and at
     full size see that estimate, the blurred picture and the features behind it, and add what is
-    missing.
+    missing, but for rows and columns that alternate: a critic that sees a little of the picture
+    cannot tell these from texture, see `LowPass`.
     They are thin, for there are 4 and 16 times as many places; the weights stand where there are
     few. New blocks and the last convolution start at zero, so `grow` can take over a trained
     space-to-depth U-Net and begin with exactly its answers.
@@ -35,8 +37,8 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
             up at an eighth and a quarter.
         half, full: channels at half and at full size.
         after: residual blocks at half and at full size.
-        threshold: by how much less is added at full size than the convolutions there say, see
-            `SoftThreshold`. A critic likes faint patterns in what is smooth, and they would be
+        threshold: by how much less is added than the convolutions say, before the low-pass filter,
+            see `SoftThreshold`. A critic likes faint patterns in what is smooth, and they would be
             seen. 0 to train: below the threshold nothing has a gradient.
 
     Returns:
@@ -80,6 +82,7 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
     x = _bare_conv(x, 3, 3, reflect=False, kernel_initializer="zeros", name="to_detail")
     if threshold:
         x = SoftThreshold(threshold)(x)
+    x = LowPass()(x)
     x = layers.Add()([estimate, x])
     x = GlobalSkip("residual", dtype="float32", name="restored")([x, blurred])
     return keras.Model(blurred, x, name="detail_generator")

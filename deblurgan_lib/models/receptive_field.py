@@ -10,6 +10,7 @@ from .layers import (
     BilinearUpsampling,
     DepthToSpace,
     GlobalSkip,
+    LowPass,
     PadToMultiple,
     ReflectionPadding2D,
     SoftThreshold,
@@ -73,6 +74,8 @@ def receptive_field(network: keras.Model) -> ReceptiveField:
             case BilinearUpsampling():
                 first, last = first - step, last + step / 2
                 step /= 2
+            case LowPass():
+                first, last = first - 3 * step, last + 3 * step
             case DepthToSpace():
                 step /= layer.block
                 first -= (layer.block - 1) * step
