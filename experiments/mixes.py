@@ -18,7 +18,7 @@ from deblurgan_lib.files import write_csv
 from deblurgan_lib.paths import commit
 from deblurgan_lib.photos import read_photo, write_photo
 
-SHARES = (0, 1, 2, 3, 5, 8)
+SHARES = (0, 0.5, 1, 1.5, 2, 3)
 
 
 def main() -> None:

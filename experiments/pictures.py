@@ -25,7 +25,7 @@ from deblurgan_lib.errors import quiet_import
 with quiet_import():
     from deblurgan_lib import evaluation, figures, restoration
 
-DETAIL = 0.3  # Of a frame's height.
+DETAIL = 0.16  # Of a frame's height.
 
 
 def defocus(radius: int) -> np.ndarray:

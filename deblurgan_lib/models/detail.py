@@ -25,8 +25,8 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
     The space-to-depth U-Net computes all 4x4 pixels of a square at once and can only draw texture
     that has the square's period. Here its answer is a first estimate. Convolutions at half and at
     full size see that estimate, the blurred picture and the features behind it, and add what is
-    missing, but for rows and columns that alternate: a critic that sees a little of the picture
-    cannot tell these from texture, see `LowPass`.
+    missing: to all colours alike, and no rows or columns that alternate (see `LowPass`). A critic
+    lets specks of colour and fine stripes pass as texture, viewers do not.
     They are thin, for there are 4 and 16 times as many places; the weights stand where there are
     few. New blocks and the last convolution start at zero, so `grow` can take over a trained
     space-to-depth U-Net and begin with exactly its answers.
@@ -79,7 +79,7 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
     x = _activated(layers.Add()([x, y]), "none")
     for _ in range(after[1]):
         x = _res_block(x, "none", 0.0, reflect=False)
-    x = _bare_conv(x, 3, 3, reflect=False, kernel_initializer="zeros", name="to_detail")
+    x = _bare_conv(x, 1, 3, reflect=False, kernel_initializer="zeros", name="to_detail")
     if threshold:
         x = SoftThreshold(threshold)(x)
     x = LowPass()(x)
