@@ -147,11 +147,42 @@ def test_a_shipped_generator_leaves_no_grid(name):
         side = min(photo.shape[:2]) // 16 * 16
         photo = photo[:side, :side]
         power = spectrum(generator(to_float(photo[None])).numpy()[0].mean(axis=-1))
-        for stride in (2, 4, 8, 16):
-            for y, x in np.ndindex(stride, stride):
-                if (y, x) != (0, 0):
-                    place = y * len(power) // stride, x * len(power) // stride
-                    assert spike(power, *place) < 10, (stride, y, x)
+        for place in grids(len(power)):
+            assert spike(power, *place) < 10, place
+
+
+@pytest.mark.parametrize("name", restoration.shipped())
+def test_a_shipped_generator_adds_no_grid_to_a_real_frame(name):
+    """Frames of a video have spikes themselves, so those of the blurred one are allowed for."""
+    generator = restoration.load(name)
+    for pair in find_pairs(paths.home() / "tests" / "real_crops"):
+        photo = read_photo(pair.blurred)
+        side = min(photo.shape[:2]) // 16 * 16
+        photo = photo[:side, :side]
+        answer = generator(to_float(photo[None])).numpy()[0].mean(axis=-1) * 127.5
+        before, after = spectrum(photo.mean(axis=-1)), spectrum(answer)
+        for place in grids(side):
+            assert spike(after, *place) < max(15, 1.5 * spike(before, *place)), place
+
+
+def test_the_first_estimate_of_gan_is_closer_to_the_truth():
+    """It hardly differs from `fidelity`; what follows it sharpens, and costs PSNR."""
+    pair = find_pairs(paths.home() / "tests" / "real_crops")[1]
+    blurred, sharp = read_photo(pair.blurred), read_photo(pair.sharp)
+    gan, fidelity = map(restoration.load, ("gan", "fidelity"))
+    first, whole, other = (
+        restoration.restore(x, blurred) for x in (first_estimate(gan), gan, fidelity)
+    )
+    assert psnr(first, other) > psnr(first, whole) + 3
+    assert psnr(sharp, first) > psnr(sharp, whole) + 0.1 > psnr(sharp, blurred) + 0.3
+
+
+def grids(side):
+    """The frequencies of a grid whose period is that of a stride."""
+    for stride in (2, 4, 8, 16):
+        for y, x in np.ndindex(stride, stride):
+            if (y, x) != (0, 0):
+                yield y * side // stride, x * side // stride
 
 
 def spectrum(plane):
@@ -310,14 +341,14 @@ def test_an_instance_norm_in_tiles_measures_once_and_leaves_no_seam(photo, monke
 
 
 @pytest.mark.slow
-def test_the_devices_precision_changes_a_photo_by_one_grey_level_at_most(photo):
+def test_the_devices_precision_changes_a_photo_by_three_grey_levels_at_most(photo):
     exact = restoration.restore(restoration.load("gan"), photo)
     fast = restoration.load("gan", precision="mixed_bfloat16")
     policies = {layer.dtype_policy.name for layer in fast.layers if layer.name != "restored"}
     assert policies == {"mixed_bfloat16"}
     assert fast.get_layer("restored").dtype_policy.name == "float32"
     difference = np.abs(restoration.restore(fast, photo).astype(int) - exact)
-    assert difference.max() == 1 and difference.mean() < 0.1
+    assert 1 <= difference.max() <= 3 and difference.mean() < 0.1
     automatic = restoration.load("gan", precision="auto")
     assert automatic.layers[3].dtype_policy.name in ("float32", "mixed_bfloat16", "mixed_float16")
 
