@@ -9,7 +9,7 @@
 `SHEETS/01.png` and so on: the sharp crop in the middle, the two answers left and right of it, which
 where by chance. Every viewer writes a file of lines `01,left`, `02,right` or `03,equal`. `count`
 draws left and right again from the same seed, so no key lies about, and writes
-docs/blind_comparison.csv.
+docs/blind_comparison.csv, or another table that `--to` names.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def show(folder: Path, names: list[str], out: Path) -> None:
         Image.fromarray(sheet).save(out / f"{number + 1:02}.png")
 
 
-def count(folder: Path, names: list[str], answers: list[Path]) -> None:
+def count(folder: Path, names: list[str], answers: list[Path], to: Path) -> None:
     left = names_at_left(names)
     rows = [
         {"sheet": number + 1, "photograph": file.split(".")[0], "top": y, "left": x}
@@ -90,7 +90,7 @@ def count(folder: Path, names: list[str], answers: list[Path]) -> None:
             if answer not in meant:
                 raise SystemExit(f"{path}, sheet {row['sheet']}: left, right or equal, please.")
             row[f"viewer {viewer}"] = meant[answer]
-    write_csv(paths.home() / "docs" / "blind_comparison.csv", rows)
+    write_csv(to, rows)
     chosen = [row[f"viewer {viewer + 1}"] for row in rows for viewer in range(len(answers))]
     print({name: chosen.count(name) for name in (*names, "equal")})
 
@@ -104,8 +104,13 @@ def main():
         added.add_argument("names", nargs=2, metavar="NAME")
         several = {"nargs": "+"} if command == "count" else {}
         added.add_argument("files", type=Path, **several)
+    table = paths.home() / "docs" / "blind_comparison.csv"
+    added.add_argument("--to", type=Path, default=table)
     args = parser.parse_args()
-    {"show": show, "count": count}[args.command](args.folder, args.names, args.files)
+    if args.command == "show":
+        show(args.folder, args.names, args.files)
+    else:
+        count(args.folder, args.names, args.files, args.to)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ BLOCKS = (2, 2, 2, 2, 2)
 def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), threshold=0.0):
     """The space-to-depth U-Net, and convolutions at half and at full size after it.
 
-    The space-to-depth U-Net computes all 4x4 pixels of a square at once and can only draw texture
-    that has the square's period. Here its answer is a first estimate. Convolutions at half and at
-    full size see that estimate, the blurred picture and the features behind it, and add what is
-    missing: to all colours alike, and no rows or columns that alternate (see `LowPass`). A critic
-    lets specks of colour and fine stripes pass as texture, viewers do not.
+    The space-to-depth U-Net computes all 4x4 pixels of a square at once, so texture that it draws
+    tends to have the square's period. Here its answer is a first estimate. Convolutions at half
+    and at full size see that estimate, the blurred picture and the features behind it, and add
+    missing detail: the same to all colours, and without alternating rows or columns (see
+    `LowPass`). A critic accepts specks of colour and fine stripes as texture; viewers do not.
     They are thin, for there are 4 and 16 times as many places; the weights stand where there are
     few. New blocks and the last convolution start at zero, so `grow` can take over a trained
     space-to-depth U-Net and begin with exactly its answers.
@@ -37,8 +37,8 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
             up at an eighth and a quarter.
         half, full: channels at half and at full size.
         after: residual blocks at half and at full size.
-        threshold: by how much less is added than the convolutions say, before the low-pass filter,
-            see `SoftThreshold`. A critic likes faint patterns in what is smooth, and they would be
+        threshold: how much is taken off what the convolutions add, before the low-pass filter, see
+            `SoftThreshold`. A critic likes faint patterns in what is smooth, and they would be
             seen. 0 to train: below the threshold nothing has a gradient.
 
     Returns:
@@ -91,7 +91,7 @@ def detail_generator(width=16, blocks=BLOCKS, half=32, full=24, after=(2, 1), th
 def first_estimate(generator):
     """The generator without what follows its first estimate; itself, if nothing does.
 
-    It is closer to the truth in each pixel than what a critic makes of it.
+    On average its pixels are closer to the truth than what a critic makes of it.
 
     Args:
         generator: a model of `detail_generator`, or any other generator.

@@ -253,7 +253,7 @@ class BilinearUpsampling(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="deblurgan")
 class SoftThreshold(layers.Layer):
-    """Bring every value nearer to 0 by `threshold`, and what is smaller to 0 (Donoho 1995).
+    """Move every value towards 0 by `threshold`, and smaller ones to 0 (Donoho 1995).
 
     Shape: any -> the same.
     """
@@ -276,8 +276,8 @@ class SoftThreshold(layers.Layer):
 class LowPass(layers.Layer):
     """Take out what alternates from pixel to pixel, and keep what varies more slowly.
 
-    Along rows and columns by 1 - sin(w / 2)^6 for an angle w from pixel to pixel: 0 where w is pi,
-    0.88 where it is half of that. Of all symmetric filters of 7 taps with such a zero it is the
+    Along rows and columns by 1 - sin(w / 2)^6 for an angle w from pixel to pixel: 0 at pi, 0.88 at
+    pi / 2. Of all symmetric filters of 7 taps with such a zero it is the
     flattest at w = 0 (Herrmann 1971).
     Shape: (B, H, W, C) -> the same.
     """
