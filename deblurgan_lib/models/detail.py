@@ -99,7 +99,7 @@ def first_estimate(generator):
     if "estimate" not in [layer.name for layer in generator.layers]:
         return generator
     residual = generator.get_layer("estimate").output
-    restored = GlobalSkip("residual", dtype="float32", name="restored")([residual, generator.input])
+    restored = GlobalSkip("residual", dtype="float32", name="first")([residual, generator.input])
     model = keras.Model(generator.input, restored, name="first_estimate")
     model.compile(jit_compile=False)  # As `restoration.load` does.
     return model

@@ -56,7 +56,7 @@ def restore(generator: keras.Model, photo: np.ndarray, bar: bool = True) -> np.n
             return _restore_whole(generator, photo)
     height, rows = _tiles(photo.shape[0], field)
     width, columns = _tiles(photo.shape[1], field)
-    restored = np.empty_like(photo)
+    restored = np.empty((*photo.shape[:2], generator.output_shape[-1]), np.uint8)
     # As `PadToMultiple` would, so that all tiles are alike.
     padding = [
         (0, max(rows[-1].start + height - photo.shape[0], 0)),
@@ -90,7 +90,7 @@ def self_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True) -
     Returns:
         uint8 (H, W, 3).
     """
-    total = np.zeros(photo.shape, np.uint16)
+    total = np.zeros((*photo.shape[:2], generator.output_shape[-1]), np.uint16)
     views = list(itertools.product(range(4), (1, -1)))
     with progress("restoring", len(views), unit=" views", hidden=not bar) as shown:
         for rotations, flip in views:
@@ -122,8 +122,15 @@ def deblur_ensemble(generator: keras.Model, photo: np.ndarray, bar: bool = True)
 
 
 def _corrected(generator, photo, method, bar):
-    first, answer = first_estimate(generator), method(generator, photo, bar)
-    estimate = answer if first is generator else method(first, photo, bar)
+    first = first_estimate(generator)
+    if first is generator:
+        return motion.correct(photo, method(generator, photo, bar), bar)
+    # In one pass, for they share the U-Net: six colours, those of the first estimate first.
+    outputs = keras.layers.Concatenate(dtype="float32", name="both")(
+        [first.output, generator.output]
+    )
+    both = method(keras.Model(generator.input, outputs), photo, bar)
+    estimate, answer = (np.ascontiguousarray(both[:, :, c]) for c in (slice(3), slice(3, None)))
     return motion.correct(photo, estimate, bar, answer)
 
 
