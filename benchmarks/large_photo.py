@@ -20,7 +20,7 @@ import table
 
 from deblurgan_lib.errors import quiet_import
 
-SIZE, SMALL = (4000, 6000), (1100, 1600)
+SIZE, SMALL = (4000, 6000), (1100, 2000)  # Of the smaller one there are two tiles.
 MOST = 2000  # Megabytes.
 
 
