@@ -2,9 +2,9 @@
 
     python experiments/snapshots.py FRAMES fidelity "features only=STATE" "1,000 steps=STATE" ...
 
-FRAMES is a folder with pairs in `blur` and `sharp`, at any depth. Each row is a detail of one of
-them: blurred, restored by each of the generators, and sharp. A generator is the name of one that is
-shipped, or NAME=STATE with a state file of `train_generators.py`.
+FRAMES is a folder with pairs in `blur` and `sharp`, at any depth. Of each one detail is shown, in
+lines of four: blurred, restored by each of the generators, and sharp. A generator is the name of
+one that is shipped, or NAME=STATE with a state file of `train_generators.py`.
 """
 
 import argparse
@@ -28,8 +28,9 @@ def main() -> None:
     rows = []
     for blurred, sharp, _ in frames(args.frames):
         restored = {name: restoration.restore(x, blurred) for name, x in generators.items()}
-        rows.append(detail({"blurred": blurred, **restored, "sharp": sharp}))
-    grid = figures.photo_grid(rows, inches=2.2)
+        details = list(detail({"blurred": blurred, **restored, "sharp": sharp}).items())
+        rows += [dict(details[i : i + 4]) for i in range(0, len(details), 4)]
+    grid = figures.photo_grid(rows, inches=2.4)
     args.to.write_bytes(figures.image_bytes(grid, "jpeg"))
 
 
