@@ -100,9 +100,7 @@ def first_estimate(generator):
         return generator
     residual = generator.get_layer("estimate").output
     restored = GlobalSkip("residual", dtype="float32", name="first")([residual, generator.input])
-    model = keras.Model(generator.input, restored, name="first_estimate")
-    model.compile(jit_compile=False)  # As `restoration.load` does.
-    return model
+    return keras.Model(generator.input, restored, name="first_estimate")
 
 
 def grow(unet, detail, blocks=BLOCKS):

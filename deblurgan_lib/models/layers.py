@@ -277,8 +277,8 @@ class LowPass(layers.Layer):
     """Take out what alternates from pixel to pixel, and keep what varies more slowly.
 
     Along rows and columns by 1 - sin(w / 2)^6 for an angle w from pixel to pixel: 0 at pi, 0.88 at
-    pi / 2. Of all symmetric filters of 7 taps with such a zero it is the
-    flattest at w = 0 (Herrmann 1971).
+    pi / 2. Of all symmetric filters of 7 taps with such a zero it is the flattest at w = 0
+    (Herrmann 1971).
     Shape: (B, H, W, C) -> the same.
     """
 

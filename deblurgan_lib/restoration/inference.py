@@ -129,8 +129,8 @@ def _corrected(generator, photo, method, bar):
     outputs = keras.layers.Concatenate(dtype="float32", name="both")(
         [first.output, generator.output]
     )
-    both = method(keras.Model(generator.input, outputs), photo, bar)
-    estimate, answer = (np.ascontiguousarray(both[:, :, c]) for c in (slice(3), slice(3, None)))
+    both = keras.Model(generator.input, outputs)
+    estimate, answer = np.split(method(both, photo, bar), 2, axis=2)
     return motion.correct(photo, estimate, bar, answer)
 
 
