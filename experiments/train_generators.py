@@ -2,18 +2,16 @@
 
     python experiments/train_generators.py --phase pixels --material FOLDER ... --state FILE
 
-Four phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`
+Three phases, each with a state file of its own: `pixels` trains what becomes `fidelity`, and `gan`
 what stands behind the U-Net of the shipped `gan`: see `STARTS`. `features` is `gan` without its
-critic, to compare; `views` trains `fidelity` with itself as the teacher, see `Pool`. Everything
-that continues a phase is in its state file: its name; the averaged weights of what is trained, in
-float16; the step, the seed, and a table of scores. At each of these it is also kept as
-STATE_STEP.zip. Optimisers begin anew with each sitting: Muon remembers 20 steps.
+critic, to compare. Everything that continues a phase is in its state file: its name; the averaged
+weights of what is trained, in float16; the step, the seed, and a table of scores. At each of these
+it is also kept as STATE_STEP.zip. Optimisers begin anew with each sitting: Muon remembers 20 steps.
 """
 
 import argparse
 import dataclasses
 import io
-import itertools
 import json
 import os
 import queue
@@ -65,8 +63,6 @@ class Phase:
             critic's grows and shrinks as it learns. The window moves by up to 7 pixels, so that no
             period of the generator's can settle in the period of the network that judges it.
         critic_rate: Adam's rate for the critic.
-        pool: number of crops that are made once, with the mean of the answers to their eight views
-            (`views`, a term of its own), and then drawn from; 0 makes new ones for each step.
     """
 
     steps: int
@@ -76,21 +72,17 @@ class Phase:
     rate: float
     terms: dict
     critic_rate: float = 1e-4
-    pool: int = 0
 
 
 PHASES = {
     "pixels": Phase(12_000, 192, 192, 6, 3e-4, {"pixel": 1.0, "frequency": 1.0}),
-    "views": Phase(
-        2_600, 192, 192, 6, 3e-4, {"pixel": 0.5, "frequency": 0.5, "views": 1.0}, pool=1_600,
-    ),
     "gan": Phase(
         6_000, 160, 96, 4, 4e-4, {"pixel": 1.0, "features": 1.2, "adversarial": 0.8}, 2e-4,
     ),
     "features": Phase(1_500, 160, 96, 4, 4e-4, {"pixel": 1.0, "features": 1.2}),
 }  # fmt: skip
 # What each begins with: the U-Net of a shipped generator, which `gan` keeps as it is.
-STARTS = {"pixels": "fidelity", "views": "fidelity", "gan": "gan", "features": "gan"}
+STARTS = {"pixels": "fidelity", "gan": "gan", "features": "gan"}
 NETWORKS = {
     "pixels": {"blocks": (2, 3, 5, 5, 4), "half": 24, "full": 16, "after": (1, 0)},
     "gan": {"blocks": BLOCKS},
@@ -209,47 +201,7 @@ def _halved(photo: np.ndarray) -> np.ndarray:
     return np.rint(squares.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
 
 
-class Pool:
-    """Crops that are made once, each with the mean of a generator's answers to its eight views.
-
-    Where the eight differ, the generator does not know; their mean is nearer to the truth than
-    one of them, so it can be the generator's teacher (Hinton et al. 2015, "Distilling the knowledge
-    in a neural network").
-    """
-
-    def __init__(self, material: Material, teacher: keras.Model, phase: Phase):
-        self.seed, crops = material.seed, []
-        for step in range(-(-phase.pool // phase.batch)):
-            blurred, sharp = material.draw(step, phase.crop, phase.batch)
-            taught = np.zeros(sharp.shape, np.float32)
-            for rotations, flip in VIEWS:
-                answer = teacher.predict_on_batch(to_float(_view(blurred, rotations, flip)))
-                taught += _back(np.asarray(answer), rotations, flip)
-            taught = np.clip((taught / len(VIEWS) + 1) * 127.5, 0, 255).astype(np.float16)
-            crops += zip(blurred, sharp, taught)
-        self.crops = crops
-
-    def draw(self, step: int, crop: int, batch: int) -> tuple[np.ndarray, ...]:
-        """As `Material.draw`, and the eight views' mean, 0 to 255."""
-        rng = np.random.default_rng((self.seed, step))
-        chosen = rng.choice(len(self.crops), batch, replace=False)
-        views = [VIEWS[i] for i in rng.integers(len(VIEWS), size=batch)]
-        made = [[_view(x[None], *view)[0] for x in self.crops[i]] for i, view in zip(chosen, views)]
-        return tuple(np.stack(stack) for stack in zip(*made))
-
-
-VIEWS = list(itertools.product(range(4), (1, -1)))
-
-
-def _view(photos, rotations, flip):
-    return np.ascontiguousarray(np.rot90(photos, rotations, (1, 2))[:, :, ::flip])
-
-
-def _back(photos, rotations, flip):
-    return np.rot90(photos[:, :, ::flip], -rotations, (1, 2))
-
-
-def ahead(material: Material | Pool, first: int, phase: Phase):
+def ahead(material: Material, first: int, phase: Phase):
     """Batches from step `first` on, made by a thread beside the training."""
     made = queue.Queue(3)
 
@@ -308,7 +260,7 @@ def set_weights(variables: list, flat: np.ndarray) -> None:
 # ------------------------------------------------------------------------------------- training
 
 
-LOGGED = ("pixel", "frequency", "views", "features", "adversarial", "critic", "blurred")
+LOGGED = ("pixel", "frequency", "features", "adversarial", "critic", "blurred")
 
 
 def to_float(photos):
@@ -346,14 +298,12 @@ class Trainer:
         batch, channels = photos.shape[0], photos.shape[-1]
         return ops.slice(photos, (0, place[0], place[1], 0), (batch, size, size, channels))
 
-    def pixels(self, restored, sharp, taught=None):
+    def pixels(self, restored, sharp):
         """The terms of pixels: their weighted sum, and each of them."""
         terms = {"pixel": pixel_loss, "frequency": frequency_loss}
         seen = {
             name: loss(sharp, restored) for name, loss in terms.items() if name in self.phase.terms
         }
-        if taught is not None:
-            seen["views"] = sum(loss(taught, restored) for loss in terms.values())
         return sum(self.phase.terms[name] * value for name, value in seen.items()), seen
 
     def feature_loss(self, restored, sharp, place):
@@ -410,17 +360,17 @@ class TensorFlowTrainer(Trainer):
         self.tf = tf
         self.compiled = tf.function(self._step, autograph=False)
 
-    def step(self, rate, listening, place, *batch):
+    def step(self, rate, listening, place, blurred, sharp):
         self.optimizer.learning_rate = rate
-        return self.compiled(np.float32(listening), place, *batch).numpy()
+        return self.compiled(np.float32(listening), place, blurred, sharp).numpy()
 
-    def _step(self, listening, place, *batch):
-        blurred, sharp, *taught = map(to_float, batch)
+    def _step(self, listening, place, blurred, sharp):
+        blurred, sharp = to_float(blurred), to_float(sharp)
         with self.tf.GradientTape() as tape:
             restored = self.generator(blurred, training=True)
         with self.tf.GradientTape(persistent=True) as judged:
             judged.watch(restored)
-            loss, seen = self.pixels(restored, sharp, *taught)
+            loss, seen = self.pixels(restored, sharp)
             if self.features:
                 seen["features"] = self.feature_loss(restored, sharp, place)
             if self.plays:
@@ -468,14 +418,14 @@ class JaxTrainer(Trainer):
         paths = [v.path for v in self.optimizer.variables]
         self.rate_at = next(i for i, path in enumerate(paths) if path.endswith("learning_rate"))
 
-    def step(self, rate, listening, place, *batch):
+    def step(self, rate, listening, place, blurred, sharp):
         self.state[1][self.rate_at] = np.float32(rate)
-        self.state, seen = self.compiled(self.state, np.float32(listening), place, *batch)
+        self.state, seen = self.compiled(self.state, np.float32(listening), place, blurred, sharp)
         return np.asarray(seen)
 
-    def _step(self, state, listening, place, *batch):
+    def _step(self, state, listening, place, blurred, sharp):
         weights, optimizer, average, critic_weights, critic_optimizer = state
-        blurred, sharp, *taught = map(to_float, batch)
+        blurred, sharp = to_float(blurred), to_float(sharp)
 
         def restore(weights):
             return self.generator.stateless_call(weights, [], blurred, training=True)[0]
@@ -488,9 +438,7 @@ class JaxTrainer(Trainer):
             return relativistic_loss(real, fake) if wanted else relativistic_loss(fake, real)
 
         restored, back = self.jax.vjp(restore, weights)
-        gradient_of = self.jax.value_and_grad(
-            lambda x: self.pixels(x, sharp, *taught), has_aux=True
-        )
+        gradient_of = self.jax.value_and_grad(lambda x: self.pixels(x, sharp), has_aux=True)
         (_, seen), gradient = gradient_of(restored)
         if self.features:
             differ = self.jax.value_and_grad(lambda x: self.feature_loss(x, sharp, place))
@@ -538,8 +486,6 @@ def rate(step: int, since: int, phase: Phase) -> float:
 
 def build(phase: str, **changes) -> keras.Model:
     """The generator that a phase begins with; behind the U-Net of `gan` only the tail learns."""
-    if phase not in NETWORKS:
-        return restoration.load(STARTS[phase])
     network = NETWORKS[phase] | changes
     generator = detail_generator(**network)
     grow(first_estimate(restoration.load(STARTS[phase])), generator, network["blocks"])
@@ -571,9 +517,7 @@ def main():
         raise SystemExit("The phase is over.")
 
     began, sitting = time.time(), about["minutes"]
-    drawn = material = Material(args.material, about["seed"])
-    if phase.pool:
-        drawn = Pool(material, restoration.load(STARTS[args.phase]), phase)
+    material = Material(args.material, about["seed"])
     pairs = kept_aside(args.material)
     counts = {kind: len(found) for kind, found in material.sources.items()}
     print(counts, len(material.photos), "photographs", sum(map(len, material.frames)), "frames")
@@ -591,7 +535,7 @@ def main():
         save_state(state, networks, about)
 
     sums, saved, since = np.zeros(len(LOGGED)), time.time(), 0
-    batches = ahead(drawn, about["step"], phase)
+    batches = ahead(material, about["step"], phase)
     while about["step"] < phase.steps and time.time() - began < 60 * args.minutes:
         waited = time.time()
         batch = next(batches)
